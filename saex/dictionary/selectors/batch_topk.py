@@ -1,0 +1,65 @@
+"""The B k largest latents of the whole batch."""
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from saex.ops import select
+from saex.types import Codes, Context, Pre
+
+
+class BatchTopK(nn.Module):
+    """Training: f = max(pre, 0) where it is among the k n largest of the n real rows.
+
+    Evaluation: f = max(pre, 0) where pre >= tau, so that a row's codes do not depend on
+    its batch. tau is the average (exponential, with the start-up bias divided out) of the
+    smallest kept value of the training batches, saved in `stats`.
+    Bussmann et al. 2024 (checked against bartbussmann/BatchTopK and SAELens; the bias
+    correction is ours: their averages start at 0 or -1 and are wrong early).
+
+    The batch is the global batch on every mesh; masked rows take no part. Exact ties at
+    the threshold are all kept. k may be fractional.
+    """
+    features: int
+    k: float = 32.0
+    threshold_rate: float = 0.01
+
+    def problems(self):
+        found = []
+        if not 0 < self.k <= self.features:
+            found.append(f'k: expected a number in (0, {self.features}] (the number of '
+                         f'latents), got {self.k}')
+        if not 0 < self.threshold_rate <= 1:
+            found.append(f'threshold_rate: expected a number in (0, 1], '
+                         f'got {self.threshold_rate}')
+        return found
+
+    def setup(self):
+        self.total = self.variable('stats', 'threshold_total', jnp.zeros, ())
+        self.weight = self.variable('stats', 'threshold_weight', jnp.zeros, ())
+
+    def threshold(self):
+        """tau, a scalar; 0 before the first training step."""
+        return self.total.value / jnp.maximum(self.weight.value, 1e-30)
+
+    def __call__(self, pre: Pre, ctx: Context):
+        """Dense codes [B, F], and no gate."""
+        active = jax.nn.relu(pre.dense())
+        if not ctx.train:
+            return Codes(self.features, jnp.where(active >= self.threshold(), active, 0)), None
+        rows = active.shape[0]
+        if ctx.mask is not None:
+            active = active * ctx.mask[:, None].astype(active.dtype)
+            rows = jnp.sum(ctx.mask)
+        budget = jnp.round(self.k * rows).astype(jnp.int32)
+        tau = select.kth_largest_positive(active, budget)
+        kept = jnp.where(active >= tau, active, 0)
+        if self.is_mutable_collection('stats'):
+            self._observe(kept)
+        return Codes(self.features, kept), None
+
+    def _observe(self, kept):
+        smallest = jnp.min(jnp.where(kept > 0, kept, jnp.inf))
+        rate = jnp.where(jnp.isfinite(smallest), self.threshold_rate, 0.0)
+        smallest = jax.lax.stop_gradient(jnp.where(rate > 0, smallest, 0.0))
+        self.total.value = (1 - rate) * self.total.value + rate * smallest
+        self.weight.value = (1 - rate) * self.weight.value + rate

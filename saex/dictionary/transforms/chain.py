@@ -1,0 +1,51 @@
+"""Several transforms, one after the other."""
+import flax.linen as nn
+import jax.numpy as jnp
+
+from saex import config
+
+
+class Chain(nn.Module):
+    """x' = t_n(... t_2(t_1(x))); `parts` is a tuple of sections or names, in order."""
+    d_in: int
+    parts: tuple = ('centre', 'scale')
+
+    @nn.nowrap      # its builds must not become children of this module
+    def problems(self):
+        found = []
+        for i, part in enumerate(self.parts):
+            try:
+                config.build('saex.dictionary.transforms', part, where=f'parts[{i}]',
+                             d_in=self.d_in)
+            except config.ConfigError as e:
+                found += e.problems
+        return found
+
+    def setup(self):
+        self.links = [config.build('saex.dictionary.transforms', p, d_in=self.d_in)
+                      for p in self.parts]
+
+    def fit(self, sample):
+        """Fits each part on what the parts before it make of sample [N, D]."""
+        for link in self.links:
+            link.fit(sample)
+            sample, _ = link(sample)
+
+    def __call__(self, x):
+        held = []
+        for link in self.links:
+            x, c = link(x)
+            held.append(c)
+        return x, tuple(held)
+
+    def invert(self, y, c):
+        for link, held in reversed(list(zip(self.links, c))):
+            y = link.invert(y, held)
+        return y
+
+    def affine(self):
+        shift, scale = jnp.zeros(self.d_in), jnp.ones(())
+        for link in self.links:
+            s, k = link.affine()
+            shift, scale = shift + s / scale, scale * k
+        return shift, scale

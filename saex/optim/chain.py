@@ -1,0 +1,95 @@
+"""The optimizer of a config section: constraints and clipping around an optax optimizer.
+
+    gradient -> constraints.before -> clip -> optimizer -> lr scales -> constraints.after
+
+Order lives here, never in a config.
+"""
+import inspect
+from typing import Any, Callable, Mapping, NamedTuple
+
+import optax
+
+from saex import config, tree
+
+OWN = {'name': 'adam', 'lr': None, 'schedule': {'name': 'constant'}, 'clip': 0.0,
+       'lr_scale': {}, 'constraints': {}}
+
+
+class Optimizer(NamedTuple):
+    """tx: the optax transformation; learning_rate: the schedule, for the logs."""
+    tx: optax.GradientTransformation
+    learning_rate: Callable
+
+
+def build(section: Mapping, total_steps: int, where: str = 'optim') -> Optimizer:
+    """name: any optimizer of optax (adam, adamw, lion ...), whose own options (b1, b2, eps,
+    weight_decay ...) are keys beside it. lr: peak learning rate. schedule: a section of
+    schedules.py. clip: global-norm clip, 0 for none. lr_scale: {path regex: factor}.
+    constraints: {label: section of constraints.py}. Raises ConfigError."""
+    section = dict(section)
+    own = {k: section.pop(k, default) for k, default in OWN.items()}
+    problems, schedule, held = [], None, []
+    try:
+        schedule = _schedule(own['schedule'], own['lr'], total_steps, where)
+    except config.ConfigError as e:
+        problems += e.problems
+    for label, constraint in sorted(dict(own['constraints']).items()):
+        constraint = {'name': constraint} if isinstance(constraint, str) else dict(constraint)
+        constraint.setdefault('name', label)
+        try:
+            held.append(config.build('saex.optim.constraints', constraint,
+                                     where=f'{where}.constraints.{label}',
+                                     positional=0)())
+        except config.ConfigError as e:
+            problems += e.problems
+    maker = _optax(own['name'], section, where, problems)
+    if not own['clip'] >= 0:
+        problems.append(f'{where}.clip: expected 0 (none) or more, got {own["clip"]!r}')
+    if problems:
+        raise config.ConfigError(problems)
+    return Optimizer(optax.chain(
+        *[c.before for c in held],
+        optax.clip_by_global_norm(own['clip']) if own['clip'] else optax.identity(),
+        maker(schedule, **section),
+        _scales(dict(own['lr_scale'])),
+        *[c.after for c in held]), schedule)
+
+
+def _schedule(section: Any, lr: Any, total_steps: int, where: str):
+    if isinstance(lr, bool) or not isinstance(lr, (int, float)) or not lr > 0:
+        raise config.ConfigError(f'{where}.lr: expected a positive number, got {lr!r}')
+    return config.build('saex.optim.schedules', section, where=f'{where}.schedule',
+                        lr=float(lr), total_steps=total_steps)()
+
+
+def _optax(name: Any, options: Mapping, where: str, problems: list[str]):
+    """optax's optimizer of that name, its options checked."""
+    maker = getattr(optax, str(name), None)
+    accepts = list(inspect.signature(maker).parameters) if callable(maker) else []
+    if not accepts or accepts[0] != 'learning_rate':
+        known = ['adam', 'adamw', 'adafactor', 'lion', 'rmsprop', 'sgd']
+        problems.append(f'{where}.name: optax has no optimizer {name!r}; '
+                        f'{config.suggest(str(name), known)}')
+        return None
+    problems += [f'{where}.{k}: unknown; {config.suggest(k, [*OWN, *accepts[1:]])}'
+                 for k in options if k not in accepts[1:]]
+    return maker
+
+
+def _scales(factors: Mapping[str, float]) -> optax.GradientTransformation:
+    """Multiplies the updates of the parameters whose path matches."""
+    def init(params):
+        for path in factors:
+            tree.mask(params, path)
+        return optax.EmptyState()
+
+    def update(updates, state, params=None):
+        def scale(name, u):
+            for path, factor in factors.items():
+                if tree.matches(path, name):
+                    u = u * factor
+            return u
+
+        return tree.map_with_path(scale, updates), state
+
+    return optax.GradientTransformation(init, update)

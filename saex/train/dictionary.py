@@ -1,0 +1,75 @@
+"""Training a dictionary, as a Problem."""
+from typing import Callable, Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from saex.dictionary.model import Dictionary
+from saex.losses.objective import Objective
+from saex.ops import moments
+from saex.train.state import Problem
+from saex.types import Context
+
+SAMPLE_BATCHES = 8
+
+
+def problem(model: Dictionary, objective: Objective, initialise: Callable,
+            batch_size: int) -> Problem:
+    """The problem of fitting `model` by `objective` from `initialise`d parameters.
+
+    The transform and the initial parameters are fitted on the first batches of the
+    source (a pure function of its seed, so a restart finds the same).
+    """
+    def init(key, source):
+        batches = [source.batch(i, batch_size)['x'] for i in range(SAMPLE_BATCHES)]
+        return initialise_on(model, initialise, key, jnp.concatenate(batches))
+
+    def loss(params, stats, weights, batch, key, step):
+        def run(module):
+            ctx = Context(dictionary=module, batch=batch, mask=batch.get('mask'), step=step,
+                          key=key, train=True)
+            out = module(batch['x'], ctx)
+            total, terms = objective(out, ctx, weights)
+            metrics = describe(module, out, ctx.mask)
+            metrics |= {f'losses/{name}': value for name, value in terms.items()}
+            module.observe(out.codes, ctx.mask)
+            return total, metrics
+
+        variables = {'params': params, 'stats': stats}
+        (total, metrics), new = nn.apply(run, model, mutable=['stats'])(variables)
+        return total, (metrics, jax.lax.stop_gradient(new['stats']))
+
+    return Problem(init, loss, objective.weights,
+                   summary=('metrics/l0', 'metrics/fvu', 'sparsity/dead_features'))
+
+
+def initialise_on(model: Dictionary, initialise: Callable, key, sample) -> tuple:
+    """(params, stats) from sample [N, D] of raw activations."""
+    def create(key, sample):
+        variables = model.init(key, sample[:2])
+        _, fitted = model.apply(variables, sample, method='fit', mutable=['stats'])
+        stats = {**variables['stats'], **fitted['stats']}
+        held = {'params': variables['params'], 'stats': stats}
+        inside = model.apply(held, sample, method='to_inside')
+        return initialise(jax.random.fold_in(key, 1), variables['params'], inside), stats
+
+    return jax.jit(create)(key, sample)
+
+
+def describe(module: Dictionary, out, mask) -> Mapping[str, jax.Array]:
+    """Metrics of one batch, by SAELens's names where they mean the same.
+
+    metrics/fvu and metrics/explained_variance = 1 - fvu are global-trace over the batch;
+    metrics/l0 is the mean number of active latents; sparsity/dead_features counts latents
+    silent for `dead_after` rows.
+    """
+    fvu = moments.fvu(out.y, out.y_hat, mask)
+    rows = out.codes.l0()
+    weight = jnp.ones_like(rows) if mask is None else mask
+    frequency = module.frequency.value
+    return {'metrics/fvu': fvu, 'metrics/explained_variance': 1.0 - fvu,
+            'metrics/l0': jnp.sum(rows * weight) / jnp.maximum(jnp.sum(weight), 1.0),
+            'sparsity/dead_features': jnp.sum(module.dead()),
+            'sparsity/below_1e-5': jnp.sum(frequency < 1e-5),
+            'sparsity/below_1e-6': jnp.sum(frequency < 1e-6)}

@@ -1,0 +1,32 @@
+"""The one pytree that training changes, and what the loop needs to know of a problem."""
+from typing import Any, Callable, NamedTuple
+
+from flax import struct
+import jax
+
+
+@struct.dataclass
+class TrainState:
+    """step: int32 scalar, updates attempted so far. params: learned by gradients. stats:
+    learned without. opt_state: optax's. controllers: of the loss weights. skipped: int32
+    [2], non-finite updates that were skipped: in all, and in a row up to now."""
+    step: jax.Array
+    params: Any
+    stats: Any
+    opt_state: Any
+    controllers: Any
+    skipped: jax.Array
+
+
+class Problem(NamedTuple):
+    """What is trained: pure functions that the step and the loop call.
+
+    init(key, source) -> (params, stats).
+    loss(params, stats, weights, batch, key, step) -> (scalar, (metrics, new stats)).
+    weights: name -> weight object (optim/controllers.py).
+    summary: metric names for the progress bar.
+    """
+    init: Callable
+    loss: Callable
+    weights: dict
+    summary: tuple = ()

@@ -1,0 +1,134 @@
+"""Shape letters, and the values that travel between the parts.
+
+Shape letters used in every docstring and suffix:
+    B rows of a batch (usually tokens)    T positions of a sequence     N rows of an evaluation
+    D width of the input                  E width of the target (D for an autoencoder)
+    F latents of a dictionary             K active latents of a row     V vocabulary    C properties
+
+A *batch* is a dict of arrays with a leading axis B. 'x' [B, D] is mandatory; 'y' [B, E] is
+the target (x when absent); 'mask' [B] is 1 for real rows and 0 for padding, which is inert
+everywhere. Whatever else a part declares that it needs (labels, pairs, gradients) is one
+more key.
+"""
+import dataclasses
+from typing import Any, Protocol
+
+from flax import struct
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+Batch = dict[str, Any]
+
+
+@struct.dataclass
+class Codes:
+    """Latent activations, dense or sparse; exactly one of the two forms is held.
+
+    dense_BF: [B, F], or None.
+    values, indices: [B, K] and [B, K] int32, or None. A slot with value 0 is inactive.
+    size: F.
+    """
+    size: int = struct.field(pytree_node=False)
+    dense_BF: Array | None = None
+    values: Array | None = None
+    indices: Array | None = None
+
+    @property
+    def is_sparse(self) -> bool:
+        return self.dense_BF is None
+
+    def dense(self) -> Array:
+        """[B, F]."""
+        if not self.is_sparse:
+            return self.dense_BF
+        rows = jnp.arange(self.values.shape[0])[:, None]
+        zeros = jnp.zeros((self.values.shape[0], self.size), self.values.dtype)
+        return zeros.at[rows, self.indices].add(self.values)
+
+    def l0(self) -> Array:
+        """Active latents of each row, [B] float32."""
+        held = self.values if self.is_sparse else self.dense_BF
+        return jnp.sum(held != 0, axis=-1).astype(jnp.float32)
+
+    def fired(self, mask: Array | None = None) -> Array:
+        """Rows in which each latent is active, [F] float32; masked rows do not count."""
+        held = self.values if self.is_sparse else self.dense_BF
+        on = (held != 0).astype(jnp.float32)
+        if mask is not None:
+            on = on * mask[:, None]
+        if self.is_sparse:
+            return jnp.zeros(self.size, jnp.float32).at[self.indices].add(on)
+        return on.sum(axis=0)
+
+
+class Pre(Protocol):
+    """Pre-activations. An encoder that can find the top k without [B, F] does so."""
+
+    def dense(self) -> Array:
+        """[B, F]."""
+
+    def top_k(self, k: int) -> tuple[Array, Array]:
+        """The k largest of each row: values [B, k], indices [B, k]."""
+
+
+@struct.dataclass
+class DensePre:
+    """Pre-activations that are held as [B, F]."""
+    value: Array
+
+    def dense(self) -> Array:
+        return self.value
+
+    def top_k(self, k: int) -> tuple[Array, Array]:
+        return jax.lax.top_k(self.value, k)
+
+
+@struct.dataclass
+class Output:
+    """Everything one forward pass made; losses and metrics read it and never recompute.
+
+    x [B, D] and y [B, E] are the transformed input and target, y_hat [B, E] is the
+    reconstruction in the same transformed space. gate [B, F] is the differentiable
+    indicator of an active latent where the selector provides one, else None.
+    """
+    x: Array
+    y: Array
+    pre: Any
+    codes: Codes
+    y_hat: Array
+    gate: Array | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What a part may know beside its input.
+
+    dictionary: the bound dictionary (atoms(), norms(), bias(), decode_transformed(), stats).
+    batch: the whole batch, for the parts that declare further needs.
+    mask: [B] float, 1 for real rows. step: int scalar. key: PRNG key of this step.
+    """
+    dictionary: Any = None
+    batch: Batch = dataclasses.field(default_factory=dict)
+    mask: Array | None = None
+    step: Array | int = 0
+    key: Array | None = None
+    train: bool = False
+
+
+class Source(Protocol):
+    """A stream of batches, each a pure function of (seed, step)."""
+    spec: dict[str, Any]          # 'd_in', and whatever keys a batch carries beside 'x'
+    fingerprint: str              # what a checkpoint stores and a resume compares
+
+    def batch(self, step: int, size: int) -> Batch:
+        ...
+
+
+def masked_mean(value: Array, mask: Array | None) -> Array:
+    """Mean over the leading axis of the rows whose mask is 1."""
+    if mask is None:
+        return jnp.mean(value, axis=0)
+    weight = mask.reshape(mask.shape + (1,) * (value.ndim - 1)).astype(value.dtype)
+    return jnp.sum(jnp.where(weight > 0, value, 0) * weight, axis=0) / jnp.maximum(
+        jnp.sum(weight), 1.0)
