@@ -87,8 +87,8 @@ def run(evaluations: Mapping[str, Any], coder: Any,
         gains 'codes' [N, M] and, if the coder reconstructs, 'y_hat' [N, D].
     spec: what the batches do not say. Whatever of it an evaluation needs is put into the
         batch that it sees. Found here unless given: size (M), d, states and features (the
-        widths of x, states, true_codes), atoms (the coder's), shift ([D], the mean x of
-        the first batch, about which large sums are taken).
+        widths of x, states, true_codes), atoms (the coder's), shift (the mean target
+        of the first batch, y or else x, about which large sums are taken).
 
     An evaluation that needs what this coder cannot give (a reconstruction, atoms) is
     skipped, with a warning in its Result. Raises ConfigError when anything else is missing
@@ -170,7 +170,7 @@ def _complete(spec: dict, coder: Any, batch: types.Batch) -> dict:
     if 'x' in batch:
         mask = batch.get('mask')
         found['shift'] = types.masked_mean(
-            jnp.asarray(batch['x']), None if mask is None else jnp.asarray(mask))
+            jnp.asarray(batch.get('y', batch['x'])), None if mask is None else jnp.asarray(mask))
     return found | spec
 
 

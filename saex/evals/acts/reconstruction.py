@@ -40,7 +40,7 @@ class Reconstruction:
     reduce = ('sum',)
 
     def init(self, spec, previous):
-        d = spec['d']
+        d = np.shape(spec['shift'])        # the target's width
         scalars = ('rows', 'nonzero', 'hat', 'dot', 'cosine', 'ratio', 'relative')
         vectors = ('y', 'y_square', 'error', 'error_square')
         return {name: jnp.zeros(()) for name in scalars} | {

@@ -1,0 +1,1 @@
+"""Showing results: one self-contained HTML page, made without a plotting library."""
