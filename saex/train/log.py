@@ -1,0 +1,80 @@
+"""metrics.jsonl, and the progress bar."""
+import json
+import math
+import pathlib
+import sys
+import time
+
+from saex.train import files
+
+
+class MetricsLog:
+    """One strict JSON object a line: {"step": 10, "metrics/l0": 8.0, ...}.
+
+    A non-finite value is written as null and named under "nonfinite".
+    """
+
+    def __init__(self, path: str | pathlib.Path, step: int = 0):
+        """Opens for appending; lines past `step` and a torn last line are dropped."""
+        self._path = pathlib.Path(path)
+        kept = [line for line in read(self._path) if line['step'] <= step]
+        text = ''.join(json.dumps(line) + '\n' for line in kept)
+        files.write_atomic(self._path, text.encode())
+        self._file = open(self._path, 'a', encoding='utf-8')
+
+    def write(self, step: int, metrics: dict) -> None:
+        """Appends one line and flushes it."""
+        bad = [k for k, v in metrics.items() if not math.isfinite(v)]
+        line = {'step': step} | {k: None if k in bad else v for k, v in metrics.items()}
+        if bad:
+            line['nonfinite'] = bad
+        self._file.write(json.dumps(line, allow_nan=False) + '\n')
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read(path: str | pathlib.Path) -> list[dict]:
+    """The whole lines of a metrics file; [] when there is none. A torn last line is left
+    out."""
+    lines = []
+    if pathlib.Path(path).is_file():
+        for text in pathlib.Path(path).read_text(encoding='utf-8').splitlines():
+            try:
+                lines.append(json.loads(text))
+            except ValueError:
+                break
+    return lines
+
+
+class Progress:
+    """A tqdm bar on a terminal or notebook, else a plain line every ten seconds."""
+
+    def __init__(self, name: str, total: int, start: int, rows_per_step: int):
+        from tqdm.auto import tqdm
+
+        self._name, self._total, self._rows = name, total, rows_per_step
+        self._began, self._start, self._said = time.monotonic(), start, time.monotonic()
+        self._bar = None
+        if sys.stderr.isatty() or 'ipykernel' in sys.modules:
+            self._bar = tqdm(total=total, initial=start, desc=name, unit='step')
+
+    def update(self, step: int, metrics: dict) -> None:
+        """Shows the step reached and a few metrics of it."""
+        shown = {k.rsplit('/', 1)[-1]: f'{v:.4g}' for k, v in metrics.items()}
+        rate = (step - self._start) / max(time.monotonic() - self._began, 1e-9)
+        shown['rows/s'] = f'{rate * self._rows:.3g}'
+        if self._bar is not None:
+            self._bar.n = step
+            self._bar.set_postfix(shown)
+        elif time.monotonic() - self._said > 10 or step == self._total:
+            self._said = time.monotonic()
+            left = (self._total - step) / max(rate, 1e-9)
+            text = '  '.join(f'{k} {v}' for k, v in shown.items())
+            print(f'{self._name}: {step}/{self._total}  {rate:.1f} step/s  {text}  '
+                  f'ETA {left:.0f} s', file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
