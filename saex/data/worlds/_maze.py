@@ -37,7 +37,7 @@ def draw(size: int, colours: int, seed: int) -> Maze:
 
     The doors are a random spanning tree (every room can be reached) and then, room by room
     in random order, one more door through a random wall of each dead end. No other wall is
-    opened: a 6 x 6 maze keeps about a third of its 60 inner walls. The colours are a random
+    opened: a 6 x 6 maze keeps about a quarter of its 60 inner walls. The colours are a random
     arrangement in which the rooms of any two colours differ in number by one at most.
     """
     rng = np.random.default_rng(seed)

@@ -63,3 +63,8 @@ class BatchTopK(nn.Module):
         smallest = jax.lax.stop_gradient(jnp.where(rate > 0, smallest, 0.0))
         self.total.value = (1 - rate) * self.total.value + rate * smallest
         self.weight.value = (1 - rate) * self.weight.value + rate
+
+    def export(self):
+        """A JumpReLU with the evaluation threshold. SAELens keeps pre > theta, we keep
+        pre >= tau: theta is a hair below tau."""
+        return 'jumprelu', {}, self.threshold() * (1 - 1e-6)

@@ -56,3 +56,7 @@ class JumpRelu(nn.Module):
         codes = ste.jump(value, theta, self.bandwidth, self.to_input)
         gate = ste.step(value, theta, self.bandwidth, self.to_input)
         return Codes(self.features, codes), gate
+
+    def export(self):
+        """SAELens's architecture, its own cfg keys, and thresholds or None."""
+        return 'jumprelu', {}, self.threshold()

@@ -12,3 +12,7 @@ class Relu(nn.Module):
     def __call__(self, pre: Pre, ctx: Context):
         """Codes of the B rows, and no gate."""
         return Codes(self.features, jax.nn.relu(pre.dense())), None
+
+    def export(self):
+        """SAELens's architecture, its own cfg keys, and thresholds or None."""
+        return 'standard', {}, None

@@ -23,3 +23,7 @@ class TopK(nn.Module):
         """Sparse codes [B, k], and no gate."""
         values, indices = pre.top_k(self.k)
         return Codes(self.features, values=jax.nn.relu(values), indices=indices), None
+
+    def export(self):
+        """SAELens's architecture, its own cfg keys, and thresholds or None."""
+        return 'topk', {'k': self.k, 'rescale_acts_by_decoder_norm': False}, None

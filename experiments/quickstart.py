@@ -1,0 +1,34 @@
+"""The rooms world: does a dictionary find the room that the network must infer?
+
+    python experiments/run.py --config=experiments/quickstart.py --workdir=runs/quickstart
+
+Arguments (--config=experiments/quickstart.py:world_seed=11,size=8): runlocal, world_seed,
+seed, size, colours.
+"""
+import ml_collections
+
+from experiments.datasets import rooms
+from experiments.recipes import batch_topk, jumprelu
+from experiments.subjects import small_decoder
+from saex.config import parse_arg
+
+
+def get_config(arg=None):
+    arg = parse_arg(arg, runlocal=False, world_seed=7, seed=0, size=6, colours=9)
+    steps, batch = (30, 256) if arg.runlocal else (800, 1024)
+    features = 64 if arg.runlocal else 256
+    k = 4
+
+    def dictionaries(**extra):
+        return {'batch_topk': batch_topk.recipe(features, k, steps, batch) | extra,
+                'jumprelu': jumprelu.recipe(features, k, steps, batch) | extra}
+
+    untrained = dictionaries(subject='untrained')
+    return ml_collections.ConfigDict(dict(
+        title='rooms', seed=arg.seed,
+        world=rooms.world(arg.size, arg.colours, arg.world_seed),
+        subject=small_decoder.subject(steps=20 if arg.runlocal else 500),
+        source=rooms.source(sequences=256 if arg.runlocal else 4096),
+        dictionaries=dictionaries() | {f'{k}_untrained': v for k, v in untrained.items()},
+        evaluation=dict(sequences=64 if arg.runlocal else 4096, seed=1234),
+        log_every=10, save_every=200))

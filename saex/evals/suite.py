@@ -1,0 +1,94 @@
+"""The evaluations of an experiment: every dictionary, beside its floors and ceilings."""
+import functools
+import pathlib
+from typing import Any, Mapping
+
+import jax
+import numpy as np
+
+from saex.evals import coder, controls, runner
+from saex.evals.acts.reconstruction import Reconstruction
+from saex.evals.acts.sparsity import Sparsity
+from saex.evals.dictionary import DictionaryCoder
+from saex.evals.labelled.recovery import Recovery
+from saex.evals.labelled.states import States
+from saex.evals.model.splice import Splice
+from saex.subjects.edits import Edit
+
+BATCH = 4096
+SEQUENCES = 256
+
+__all__ = []       # not itself an evaluation
+
+
+def dictionary_results(found: DictionaryCoder, source: Any, sample: Mapping) -> dict:
+    """Name -> Result of one dictionary on its own source. sample: 'rows' (evaluation rows)
+    and, with a subject, 'sequences'."""
+    rows = sample['rows']
+    evaluations = {'reconstruction': Reconstruction(), 'sparsity': Sparsity()}
+    spec = {}
+    if 'states' in rows:
+        evaluations['states'] = States()
+    if 'true_codes' in rows:
+        evaluations['recovery'] = Recovery()
+        spec['true_atoms'] = source.dictionary
+    results = runner.run(evaluations, found, lambda: runner.batches(rows, BATCH), spec)
+    if 'sequences' in sample:
+        logits = jax.tree_util.Partial(
+            functools.partial(_spliced_logits, source.subject.model, source.site),
+            source.subject.params)
+        results |= runner.run(
+            {'splice': Splice()}, found,
+            lambda: runner.batches(sample['sequences'], SEQUENCES),
+            {'logits': logits, 'mean': np.asarray(rows['x']).mean(0)})
+    return results
+
+
+def sample(source: Any, section: Mapping) -> dict:
+    """The rows that a dictionary is measured on: fresh, from a key that training does not
+    use. Even sequences are the train split (latents and thresholds are chosen there), odd
+    ones the test split."""
+    key = jax.random.fold_in(jax.random.key(section.get('seed', 1234)), 2 ** 30)
+    if not hasattr(source, 'subject'):
+        rows = source.rows(key, section.get('rows', 65536))
+        return {'rows': {k: np.asarray(v) for k, v in rows.items()}}
+    n = section.get('sequences', 4096)
+    rows = source.rows(key, n)
+    rows['split'] = (rows['sequence'] % 2).astype(np.float32)
+    wanted = ('tokens', 'targets', 'soft_targets', 'weights', 'harvest')
+    sequences = source.sequences_of(jax.random.fold_in(key, 1), min(n, 1024))
+    return {'rows': {k: v for k, v in rows.items() if k not in ('sequence', 'position')},
+            'sequences': {k: np.asarray(v) for k, v in sequences.items() if k in wanted}}
+
+
+def control_results(source: Any, rows: Mapping, size: int, k: int) -> dict:
+    """'floors/NAME' and 'ceilings/NAME' -> {'states': Result} on the same rows; a random
+    dictionary gets the same size and k as the dictionary that it stands beside."""
+    train = {key: value[rows['split'] == 0] for key, value in rows.items()}
+    x = train['x'][:16384]
+    vocab = source.world.vocab
+    found = {
+        'floors/always_on': controls.AlwaysOn(),
+        'floors/last_token': controls.LastToken(vocab),
+        'floors/window3': controls.Window.fit(train['window'], 1024),
+        'floors/neurons': coder.Neurons(rows['x'].shape[1]),
+        'floors/pca': coder.PCA.fit(x),
+        'floors/random_dictionary': coder.RandomDictionary.fit(jax.random.key(0), x, size, k),
+        'ceilings/linear_probe': controls.LinearProbe.fit(x, train['states'][:16384]),
+        'ceilings/bayes': controls.Posterior(rows['posterior'].shape[1],
+                                             hard=bool(np.all(rows['states'].sum(1) == 1))),
+    }
+    return {name: runner.run({'states': States()}, c, lambda: runner.batches(rows, BATCH))
+            for name, c in found.items()}
+
+
+def save_arrays(path: pathlib.Path, results: Mapping) -> None:
+    """Per-latent and other arrays of one dictionary, for the report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **runner.arrays(results))
+
+
+def _spliced_logits(model, site, params, tokens, at_site):
+    """Logits of the subject with its activations at the site replaced by at_site(x)."""
+    edit = Edit(site=site, op=lambda _, x: at_site(x))
+    return model.apply({'params': params}, tokens, edits=(edit,))[0]

@@ -1,0 +1,66 @@
+"""The flat results of an experiment, controls included."""
+import pathlib
+from typing import Any, Mapping
+
+import jax
+
+from saex.evals import runner, suite
+from saex.evals.dictionary import DictionaryCoder
+from saex.subjects import objective
+
+
+def everything(made: Any, trained: Mapping[str, tuple], network: Any,
+               workdir: pathlib.Path) -> dict[str, float | None]:
+    """results.json of a trained plan: {'batch_topk/state_coverage': .74, ...}.
+
+    trained: name -> (TrainState, source). Arrays go to workdir/evaluations/NAME.npz, and
+    why a value is null to workdir/warnings.txt.
+    """
+    section = made.config.get('evaluation', {})
+    flat, warnings = {}, []
+    if network is not None:
+        flat[f'subject/{made.world.accuracy_name}'] = _accuracy(made, network)
+    samples = {}
+    for name, (state, source) in trained.items():
+        key = source.fingerprint
+        if key not in samples:
+            samples[key] = suite.sample(source, section)
+        recipe = made.recipes[name]
+        found = DictionaryCoder(recipe.model, state.params, state.stats)
+        results = suite.dictionary_results(found, source, samples[key])
+        flat |= runner.scalars(results, name)
+        flat[f'{name}/l0_target'] = _target(recipe.section)
+        flat[f'{name}/skipped_updates'] = float(state.skipped[0])
+        warnings += runner.warnings(results, name)
+        suite.save_arrays(workdir / 'evaluations' / f'{name}.npz', results)
+    if network is not None:
+        name, (_, source) = next(iter(trained.items()))
+        rows = samples[source.fingerprint]['rows']
+        recipe = made.recipes[name]
+        k = max(1, round(_target(recipe.section) or 8))
+        for label, results in suite.control_results(source, rows, recipe.model.features,
+                                                    k).items():
+            flat |= runner.scalars(results, label)
+    (workdir / 'warnings.txt').write_text('\n'.join(warnings) + '\n')
+    return {k: v for k, v in flat.items() if v is not None or not k.endswith('l0_target')}
+
+
+def _accuracy(made: Any, network: Any, sequences: int = 2048) -> float:
+    key = jax.random.key(made.config.get('evaluation', {}).get('seed', 1234))
+    batch = made.world.sample(key, sequences)
+    logits = jax.jit(made.model.apply)({'params': network.params}, batch['tokens'])[0]
+    return float(objective.accuracy(logits, batch))
+
+
+def _target(section: Mapping) -> float | None:
+    """The L0 that a config asks for: k, or a controller's target."""
+    selector = section['dictionary'].get('selector', {})
+    if isinstance(selector, Mapping) and 'k' in selector:
+        return float(selector['k'])
+    for term in section['losses'].values():
+        weight = term.get('weight') if isinstance(term, Mapping) else None
+        if isinstance(weight, Mapping) and 'target' in weight:
+            return float(weight['target'])
+        if isinstance(term, Mapping) and 'target' in term:
+            return float(term['target'])
+    return None

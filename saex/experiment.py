@@ -1,0 +1,238 @@
+"""An experiment: subject -> source -> dictionaries -> evaluations -> results.
+
+A config has
+    seed, world (section), subject {model, optim, steps, batch_size}    (both may be absent)
+    source       section of data/sources
+    dictionaries {name: {dictionary, init, losses, optim, steps, batch_size, subject}}
+    evaluation   {sequences or rows, seed}
+    log_every, save_every
+
+`check` builds everything without compiling and reports all problems at once; `run` does the
+work, each stage resumable, and returns the flat results.
+"""
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import time
+from typing import Any, Mapping
+
+import jax
+from safetensors.flax import load_file, save_file
+
+from saex import config as config_lib, evaluate, tree
+from saex.dictionary import build as build_dictionary
+from saex.formats import saelens
+from saex.losses import objective
+from saex.optim import chain
+from saex.subjects.network import Network
+from saex.train import dictionary, files, loop, subject as subject_problem
+
+ROOT = pathlib.Path(__file__).parent
+KEYS = {'seed', 'world', 'subject', 'source', 'dictionaries', 'evaluation', 'log_every',
+        'save_every', 'title'}
+DICTIONARY_KEYS = {'dictionary', 'init', 'losses', 'optim', 'steps', 'batch_size', 'subject'}
+
+
+@dataclasses.dataclass
+class Recipe:
+    """One dictionary's parts, built."""
+    problem: Any
+    optimizer: Any
+    model: Any
+    section: dict
+
+
+@dataclasses.dataclass
+class Plan:
+    """A whole experiment, built but not yet run."""
+    config: dict
+    world: Any
+    model: Any
+    subject_optimizer: Any
+    recipes: dict[str, Recipe]
+
+
+def plan(config: Mapping) -> Plan:
+    """Builds every part of the config. Raises ConfigError with all problems at once."""
+    config = config.to_dict() if hasattr(config, 'to_dict') else dict(config)
+    problems = [f'{k}: unknown; {config_lib.suggest(k, KEYS)}' for k in config
+                if k not in KEYS]
+    problems += [f'{k}: missing' for k in ('source', 'dictionaries') if k not in config]
+    if problems:
+        raise config_lib.ConfigError(problems)
+
+    def attempt(fn, *args, **kwargs):
+        try:
+            return fn(*args, **kwargs)
+        except config_lib.ConfigError as e:
+            problems.extend(e.problems)
+            return None
+
+    world = model = optimizer = None
+    if 'world' in config:
+        world = attempt(config_lib.build, 'saex.data.worlds', config['world'], where='world')
+    if 'subject' in config and world is not None:
+        section = config['subject']
+        model = attempt(config_lib.build, 'saex.subjects', section['model'],
+                        where='subject.model', vocab=world.vocab, context=world.context)
+        problems += _counts(section, 'subject')
+        optimizer = attempt(chain.build, section['optim'], section['steps'], 'subject.optim')
+    d_in = model.width if model is not None else config['source'].get('d_in', 64)
+    if model is not None and config['source'].get('site') not in model.sites():
+        site = config['source'].get('site')
+        problems.append(f'source.site: {site!r} is not a site of the subject; '
+                        f'{config_lib.suggest(str(site), model.sites())}')
+    if 'subject' not in config:
+        attempt(config_lib.build, 'saex.data.sources', config['source'], where='source')
+    recipes = {name: attempt(_recipe, section, d_in, f'dictionaries.{name}')
+               for name, section in config['dictionaries'].items()}
+    if problems:
+        raise config_lib.ConfigError(problems)
+    return Plan(config, world, model, optimizer, recipes)
+
+
+def _counts(section: Mapping, where: str) -> list[str]:
+    return [f'{where}.{k}: expected a positive int, got {section.get(k)!r}'
+            for k in ('steps', 'batch_size')
+            if type(section.get(k)) is not int or section[k] < 1]
+
+
+def _recipe(section: Mapping, d_in: int, where: str) -> Recipe:
+    problems = [f'{where}.{k}: unknown; {config_lib.suggest(k, DICTIONARY_KEYS)}'
+                for k in section if k not in DICTIONARY_KEYS]
+    problems += _counts(section, where)
+    if problems:
+        raise config_lib.ConfigError(problems)
+    steps, built = section['steps'], {}
+    for label, make in {
+            'model': lambda: build_dictionary.dictionary(section['dictionary'], d_in,
+                                                         f'{where}.dictionary'),
+            'init': lambda: build_dictionary.initialiser(section.get('init', {}),
+                                                         f'{where}.init'),
+            'optim': lambda: chain.build(section['optim'], steps, f'{where}.optim')}.items():
+        try:
+            built[label] = make()
+        except config_lib.ConfigError as e:
+            problems += e.problems
+    provided = frozenset()
+    if 'model' in built:
+        provided = getattr(built['model'].selector, 'provides', frozenset())
+    try:
+        goal = objective.build(section['losses'], provided, steps, f'{where}.losses')
+    except config_lib.ConfigError as e:
+        problems += e.problems if 'model' in built else []
+    if problems:
+        raise config_lib.ConfigError(problems)
+    problem = dictionary.problem(built['model'], goal, built['init'], section['batch_size'])
+    return Recipe(problem, built['optim'], built['model'], dict(section))
+
+
+def run(config: Mapping, workdir: str | pathlib.Path, fresh: bool = False) -> dict:
+    """Runs or resumes the experiment in workdir; returns results.json's content.
+
+    Raises ConfigError before anything is compiled, Stopped when a signal asked to leave.
+    """
+    made = plan(config)
+    workdir = pathlib.Path(workdir)
+    if fresh and workdir.exists():
+        shutil.rmtree(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    files.write_json(workdir / 'config.json', made.config)
+    files.write_json(workdir / 'env.json', environment())
+    seconds, network, untrained = {}, None, None
+    if made.model is not None:
+        began = time.monotonic()
+        network, untrained = _subject(made, workdir)
+        seconds['subject'] = time.monotonic() - began
+    trained = {}
+    for name, recipe in made.recipes.items():
+        began = time.monotonic()
+        of = untrained if recipe.section.get('subject') == 'untrained' else network
+        source = _source(made, of)
+        identity = {'config': _hash(recipe.section), 'data': source.fingerprint}
+        state = loop.fit(
+            recipe.problem, source, recipe.optimizer, steps=recipe.section['steps'],
+            batch_size=recipe.section['batch_size'], seed=made.config.get('seed', 0),
+            directory=workdir / 'train' / name, name=name, identity=identity,
+            log_every=made.config.get('log_every', 10),
+            save_every=made.config.get('save_every', 200))
+        saelens.write(workdir / 'dictionaries' / name, recipe.model, state.params,
+                      state.stats, {'hook_name': made.config['source'].get('site'),
+                                    'recipe': recipe.section['dictionary']})
+        trained[name] = (state, source)
+        seconds[name] = time.monotonic() - began
+    began = time.monotonic()
+    results = evaluate.everything(made, trained, network, workdir)
+    seconds['evaluation'] = time.monotonic() - began
+    files.write_json(workdir / 'results.json', results)
+    files.write_json(workdir / 'seconds.json', seconds)
+    return results
+
+
+def environment() -> dict:
+    """Versions and devices, for env.json."""
+    import platform
+
+    import flax
+    import jaxlib
+    import optax
+
+    from saex import __version__
+    return {'saex': __version__, 'jax': jax.__version__, 'jaxlib': jaxlib.__version__,
+            'flax': flax.__version__, 'optax': optax.__version__,
+            'python': platform.python_version(), 'machine': platform.machine(),
+            'backend': jax.default_backend(), 'devices': [str(d) for d in jax.devices()]}
+
+
+def _source(made: Plan, network: Any) -> Any:
+    shared = {'seed': made.config.get('seed', 0)}
+    if network is not None:
+        shared |= {'world': made.world, 'subject': network}
+    section = {k: v for k, v in made.config['source'].items()
+               if not (k == 'seed' and network is not None)}
+    if 'seed' in section:
+        shared.pop('seed')
+    return config_lib.build('saex.data.sources', section, where='source', **shared)
+
+
+def _subject(made: Plan, workdir: pathlib.Path) -> tuple[Network, Network]:
+    """(trained, untrained) subject, from the cache when it holds one."""
+    section, seed = made.config['subject'], made.config.get('seed', 0)
+    problem = subject_problem.problem(made.model)
+    source = subject_problem.WorldSource(made.world, seed)
+    start, _ = problem.init(jax.random.fold_in(jax.random.key(seed), 0), source)
+    untrained = Network(made.model, start)
+    name = _hash([section, made.world.fingerprint, seed, _code_version(), jax.__version__])
+    cached = _cache() / 'subjects' / f'{name}.safetensors'
+    if cached.is_file():
+        return Network(made.model, tree.unflatten(load_file(cached))), untrained
+    state = loop.fit(problem, source, made.subject_optimizer, steps=section['steps'],
+                     batch_size=section['batch_size'], seed=seed,
+                     directory=workdir / 'train' / 'subject', name='subject',
+                     identity={'config': _hash(section), 'data': source.fingerprint})
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    building = cached.with_suffix(f'.{os.getpid()}')
+    save_file(tree.flatten(state.params), building)
+    building.rename(cached)
+    return Network(made.model, state.params), untrained
+
+
+def _cache() -> pathlib.Path:
+    home = os.environ.get('SAEX_CACHE') or pathlib.Path.home() / '.cache' / 'saex'
+    return pathlib.Path(home)
+
+
+def _code_version() -> str:
+    """Hash of the code that decides what a trained subject is."""
+    digest = hashlib.sha256()
+    for room in ('data/worlds', 'subjects', 'optim', 'train'):
+        for path in sorted((ROOT / room).rglob('*.py')):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
