@@ -168,9 +168,9 @@ def _complete(spec: dict, coder: Any, batch: types.Batch) -> dict:
         if key in batch:
             found[name] = batch[key].shape[-1]
     if 'x' in batch:
-        mask = batch.get('mask')
+        target, mask = batch.get('y', batch['x']), batch.get('mask')
         found['shift'] = types.masked_mean(
-            jnp.asarray(batch.get('y', batch['x'])), None if mask is None else jnp.asarray(mask))
+            jnp.asarray(target), None if mask is None else jnp.asarray(mask))
     return found | spec
 
 

@@ -15,16 +15,13 @@ class Block(nn.Module):
     width: int
     heads: int
     mlp_ratio: int
-    depth: int
 
     def setup(self):
-        normal = nn.initializers.normal(0.02)
-        out = nn.initializers.normal(0.02 / math.sqrt(2 * self.depth))
         self.ln_attn, self.ln_mlp = nn.LayerNorm(), nn.LayerNorm()
-        self.qkv = nn.Dense(3 * self.width, kernel_init=normal)
-        self.attn_proj = nn.Dense(self.width, kernel_init=out)
-        self.mlp_in = nn.Dense(self.mlp_ratio * self.width, kernel_init=normal)
-        self.mlp_proj = nn.Dense(self.width, kernel_init=out)
+        self.qkv = nn.Dense(3 * self.width)
+        self.attn_proj = nn.Dense(self.width)
+        self.mlp_in = nn.Dense(self.mlp_ratio * self.width)
+        self.mlp_proj = nn.Dense(self.width)
 
     def __call__(self, x, at):
         """x [n, T, D]; at(site, value) -> value captures and edits."""
@@ -65,13 +62,12 @@ class Decoder(nn.Module):
         return found
 
     def setup(self):
-        normal = nn.initializers.normal(0.02)
-        self.token = nn.Embed(self.vocab, self.width, embedding_init=normal)
-        self.position = nn.Embed(self.context, self.width, embedding_init=normal)
-        self.blocks = [Block(self.width, self.heads, self.mlp_ratio, self.layers)
+        self.token = nn.Embed(self.vocab, self.width)
+        self.position = nn.Embed(self.context, self.width)
+        self.blocks = [Block(self.width, self.heads, self.mlp_ratio)
                        for _ in range(self.layers)]
         self.final_norm = nn.LayerNorm()
-        self.head = nn.Dense(self.vocab, kernel_init=normal)
+        self.head = nn.Dense(self.vocab)
 
     @nn.nowrap
     def sites(self) -> tuple[str, ...]:

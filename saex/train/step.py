@@ -31,7 +31,7 @@ def make(problem: Problem, optimizer: Optimizer) -> Callable:
         (loss, (metrics, stats)), grads = grad(
             state.params, state.stats, weights, batch,
             jax.random.fold_in(key, state.step), state.step)
-        norm = optax.global_norm(grads)
+        norm = optax.tree.norm(grads)
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
         updates, opt_state = optimizer.tx.update(grads, state.opt_state, state.params)
         controllers = {name: w.update(state.controllers[name], metrics, state.step)

@@ -80,38 +80,30 @@ class Othello:
         game is running; score, harvest [n, T] bool, the same;
         states [n, T, 2 n^2] bool, all False after the end.
         """
-        board = jnp.broadcast_to(jnp.asarray(rules.start(self.n))[..., None],
-                                 (self.n, self.n, n))
+        def step(board, key):
+            position = rules.look(board)
+            move = _choose(key, position.legal)
+            after, board = rules.play(position, move)
+            return board, (self._token(move), position.legal, after)
+
+        start = jnp.asarray(rules.start(self.n))[..., None]
+        board = jnp.broadcast_to(start, (self.n, self.n, n))
         keys = jax.random.split(key, self.context + 1)
-        position = rules.look(board)
+        moves, legal, boards = jax.lax.scan(step, board, keys)[1]
+        return self._batch(moves.T, _games_first(legal[1:]), _games_first(boards[:-1]))
 
-        def step(carry, key):
-            position, move = carry
-            after, position = rules.play(position, move)
-            following = _choose(key, position.legal)
-            made = (self._token(move), self._token(following), after, position.legal)
-            return (position, following), made
-
-        first = _choose(keys[0], position.legal)
-        made = jax.lax.scan(step, (position, first), keys[1:])[1]
-        return self._batch(*made)
-
-    def _batch(self, tokens, targets, boards, legal) -> dict[str, jax.Array]:
-        """From scan order, [T, n] and [T, rows, columns, n], to the arrays of a batch."""
-        def games_first(squares):
-            return jnp.moveaxis(squares.reshape(*squares.shape[:-3], -1, squares.shape[-1]),
-                                -1, 0)
-
-        tokens, targets = tokens.T, targets.T
+    def _batch(self, moves, legal, boards) -> dict[str, jax.Array]:
+        """moves [n, T + 1]; legal, the answers to moves 0..T-1, and boards [n, T, n^2]."""
+        tokens, targets = moves[:, :-1], moves[:, 1:]
         running = targets != PAD
-        moves = games_first(legal)[..., self.playable]
-        correct = jnp.concatenate([jnp.zeros_like(moves[..., :1]), moves], axis=-1)
-        answers = correct.at[..., PAD].set(~running).astype(jnp.float32)
-        states = jnp.concatenate([games_first(boards == 1), games_first(boards == -1)], -1)
+        answers = legal[..., self.playable]
+        correct = jnp.concatenate([jnp.zeros_like(answers[..., :1]), answers], axis=-1)
+        soft = correct.at[..., PAD].set(~running).astype(jnp.float32)
+        states = jnp.concatenate([boards == 1, boards == -1], axis=-1)
         return {
             'tokens': tokens,
             'targets': targets,
-            'soft_targets': answers / answers.sum(axis=-1, keepdims=True),
+            'soft_targets': soft / soft.sum(axis=-1, keepdims=True),
             'correct': correct,
             'weights': running.astype(jnp.float32),
             'score': running,
@@ -133,6 +125,11 @@ class Othello:
         """[n, 2 n + 1]: 'mine' on the left, 'yours' on the right, a NaN column between."""
         mine, yours = np.asarray(values, float).reshape(2, self.n, self.n)
         return np.hstack([mine, np.full((self.n, 1), np.nan), yours])
+
+
+def _games_first(squares: jax.Array) -> jax.Array:
+    """[T, rows, columns, n] to [n, T, rows * columns]."""
+    return jnp.moveaxis(squares.reshape(len(squares), -1, squares.shape[-1]), -1, 0)
 
 
 def _choose(key: jax.Array, legal: jax.Array) -> jax.Array:

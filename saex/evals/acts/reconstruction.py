@@ -104,5 +104,5 @@ class Reconstruction:
 
 
 def _clean(spread: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """A sum of squared deviations, with what float32 rounding left of a constant set to 0."""
+    """Sums of squared deviations; 0 for a constant, of which float32 left some noise."""
     return np.where(spread > 1e-6 * scale, spread, 0.0)

@@ -129,5 +129,5 @@ def _cross_entropy(log_p, batch):
     if 'soft_targets' in batch:
         return -jnp.sum(batch['soft_targets'] * log_p, axis=-1)
     if 'targets' not in batch:
-        raise config.ConfigError('splice: the batches have neither targets nor soft_targets')
+        raise config.ConfigError('splice: the batches have no targets or soft_targets')
     return -jnp.take_along_axis(log_p, batch['targets'][..., None], axis=-1)[..., 0]

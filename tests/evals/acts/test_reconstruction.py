@@ -6,16 +6,15 @@ from saex.evals import coder, runner
 from saex.evals.acts import reconstruction
 
 
-
 def direct(y, y_hat, shift=0.0):
     """The Result of y and y_hat, both [N, D]."""
     y, y_hat = jnp.asarray(y, jnp.float32), jnp.asarray(y_hat, jnp.float32)
     evaluation = reconstruction.Reconstruction()
-    state = evaluation.update(
-        evaluation.init({'d': y.shape[1]}, []), None,
-        {'x': y, 'y_hat': y_hat, 'mask': jnp.ones(len(y)),
-         'shift': jnp.full(y.shape[1], shift)})
-    host = runner.merge('sum', state, evaluation.init({'d': y.shape[1]}, []))
+    spec = {'shift': jnp.full(y.shape[1], shift)}
+    neutral = evaluation.init(spec, [])
+    state = evaluation.update(neutral, None, spec | {'x': y, 'y_hat': y_hat,
+                                                     'mask': jnp.ones(len(y))})
+    host = runner.merge('sum', state, neutral)
     return evaluation.finalize([host], {})
 
 

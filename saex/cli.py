@@ -1,0 +1,165 @@
+"""The command line of experiments/run.py."""
+import importlib.util
+import pathlib
+import sys
+from typing import Any
+
+import jax
+import ml_collections
+
+from saex import config as config_lib, experiment, tree
+
+USAGE = """usage: python experiments/run.py --config=FILE.py[:ARG,KEY=VALUE] --workdir=DIR
+  --config.a.b=VALUE   override one value of the config
+  --fresh              start over; without it the same command resumes
+  --dry_run            print the composed config, parameters and bytes; train nothing
+  --list               the parts and experiments that there are"""
+FLAGS = ('config', 'workdir', 'fresh', 'dry_run', 'list', 'help')
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command; returns the exit code. User errors are one line each, code 2."""
+    from saex.train import checkpoint, loop
+
+    try:
+        return _run(argv)
+    except config_lib.ConfigError as e:
+        for problem in e.problems:
+            print(f'error: {problem}', file=sys.stderr)
+        return 2
+    except (checkpoint.CheckpointError, loop.Diverged, OSError) as e:
+        print(f'error: {e}', file=sys.stderr)
+        return 2
+    except loop.Stopped as e:
+        print(e, file=sys.stderr)
+        return 0
+
+
+def _run(argv: list[str]) -> int:
+    flags, overrides = _parse(argv)
+    if 'help' in flags:
+        print(USAGE)
+        return 0
+    if 'list' in flags:
+        _list()
+        return 0
+    if 'config' not in flags:
+        raise config_lib.ConfigError(f'--config is missing\n{USAGE}')
+    config = load(flags['config'], overrides)
+    made = experiment.plan(config)
+    if 'dry_run' in flags:
+        _dry_run(made, config)
+        return 0
+    if 'workdir' not in flags:
+        raise config_lib.ConfigError('--workdir is missing: name a folder for the results')
+    import saex
+    results = saex.train(config, flags['workdir'], fresh='fresh' in flags)
+    _print(results)
+    print(f'report: {pathlib.Path(flags["workdir"]) / "report.html"}')
+    return 0
+
+
+def _parse(argv: list[str]) -> tuple[dict, dict]:
+    flags, overrides, problems = {}, {}, []
+    for word in argv:
+        name, eq, value = word.removeprefix('--').partition('=')
+        if not word.startswith('--'):
+            problems.append(f'{word!r}: not a flag; flags look like --name=value')
+        elif name.startswith('config.') and eq:
+            overrides[name.removeprefix('config.')] = value
+        elif name in FLAGS and (eq or name not in ('config', 'workdir')):
+            flags[name] = value
+        elif name in ('config', 'workdir') or name.startswith('config.'):
+            problems.append(f'--{name}: no value; write --{name}=VALUE')
+        else:
+            problems.append(f'--{name}: unknown flag; '
+                            f'{config_lib.suggest(name, FLAGS)}')
+    if problems:
+        raise config_lib.ConfigError(problems)
+    return flags, overrides
+
+
+def load(spec: str, overrides: dict[str, str] | None = None) -> ml_collections.ConfigDict:
+    """The config of 'FILE.py:ARG' with dotted overrides. Raises ConfigError with every
+    problem of the overrides at once."""
+    path, _, arg = spec.partition(':')
+    if not pathlib.Path(path).is_file():
+        raise config_lib.ConfigError(f'--config: no file {path!r}')
+    root = str(pathlib.Path(__file__).parents[1])
+    for place in (root, str(pathlib.Path.cwd())):
+        if place not in sys.path:
+            sys.path.append(place)
+    found = importlib.util.spec_from_file_location('saex_experiment_config', path)
+    if found is None:
+        raise config_lib.ConfigError(f'--config: {path!r} is not a Python file')
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    if not hasattr(module, 'get_config'):
+        raise config_lib.ConfigError(f'--config: {path!r} defines no get_config(arg)')
+    config, problems = module.get_config(arg or None), []
+    for key, text in (overrides or {}).items():
+        problems += _override(config, key, text)
+    if problems:
+        raise config_lib.ConfigError(problems)
+    return config
+
+
+def _override(config: Any, key: str, text: str) -> list[str]:
+    *parents, last = key.split('.')
+    node, at = config, '--config'
+    for name in [*parents, last]:
+        if not hasattr(node, 'keys') or name not in node:
+            valid = list(node.keys()) if hasattr(node, 'keys') else []
+            return [f'{at}.{name}: no such key; {config_lib.suggest(name, valid)}']
+        if name is not last:
+            node, at = node[name], f'{at}.{name}'
+    try:
+        node[last] = config_lib.cast(text, node[last])
+    except (ValueError, TypeError) as e:
+        return [f'--config.{key}: {e}']
+    return []
+
+
+def _dry_run(made: experiment.Plan, config: Any) -> None:
+    print(config)
+    for name, recipe in made.recipes.items():
+        d_in, rows = recipe.model.d_in, recipe.section['batch_size']
+        sample = jax.ShapeDtypeStruct((2, d_in), 'float32')
+        shapes = jax.eval_shape(recipe.model.init, jax.random.key(0), sample)
+        weights = tree.nbytes(shapes['params'])
+        moments = tree.nbytes(jax.eval_shape(recipe.optimizer.tx.init, shapes['params']))
+        batch = rows * (d_in + recipe.model.features) * 4
+        print(f'{name}: {tree.count(shapes["params"]):,} parameters, {weights:,} bytes; '
+              f'optimizer {moments:,} bytes; a batch and its latents {batch:,} bytes')
+        _refuse_too_large(name, 2 * weights + moments + 3 * batch)
+
+
+def _refuse_too_large(name: str, needed: int) -> None:
+    import os
+
+    stats = jax.devices()[0].memory_stats() or {}
+    limit = stats.get('bytes_limit') or (os.sysconf('SC_PAGE_SIZE')
+                                         * os.sysconf('SC_PHYS_PAGES'))
+    if needed > limit:
+        raise config_lib.ConfigError(
+            f'dictionaries.{name}: needs about {needed:,} bytes, the device has {limit:,}; '
+            'lower features or batch_size')
+
+
+def _list() -> None:
+    for kind in ('dictionary.transforms', 'dictionary.encoders', 'dictionary.selectors',
+                 'dictionary.decoders', 'dictionary.init', 'losses', 'optim.controllers',
+                 'optim.schedules', 'optim.constraints', 'data.worlds', 'data.sources'):
+        print(f'{kind}: {", ".join(config_lib.names(f"saex.{kind}"))}')
+    folder = pathlib.Path(__file__).parents[1] / 'experiments'
+    for kind in ('', 'recipes'):
+        names = sorted(p.stem for p in (folder / kind).glob('*.py') if p.stem[0] != '_')
+        print(f'{kind or "experiments"}: {", ".join(n for n in names if n != "run")}')
+
+
+def _print(results: dict) -> None:
+    shown = ('fvu', 'l0', 'dead_fraction', 'loss_recovered', 'state_coverage',
+             'state_reconstruction', 'recovered@0.9', 'colour_accuracy')
+    for key in sorted(results):
+        if key.rsplit('/', 1)[-1] in shown and results[key] is not None:
+            print(f'{key:48s} {results[key]:.4f}')

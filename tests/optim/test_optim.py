@@ -1,0 +1,56 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from saex import config
+from saex.optim import chain, controllers, schedules
+
+
+def test_unit_rows_stay_unit_and_see_a_tangent_gradient():
+    tx = chain.build(dict(name='sgd', lr=0.5, constraints={'unit_rows': {}}), 10).tx
+    params = {'decoder': {'w_dec': jnp.array([[1.0, 0.0], [0.6, 0.8]])}}
+    grads = {'decoder': {'w_dec': jnp.array([[3.0, 1.0], [0.6, 0.8]])}}
+    updates, _ = tx.update(grads, tx.init(params), params)
+    new = params['decoder']['w_dec'] + updates['decoder']['w_dec']
+    # row 0: the gradient's part along the row goes, [1, 0] - .5 [0, 1], renormalised
+    np.testing.assert_allclose(new[0], np.array([1, -0.5]) / np.sqrt(1.25), rtol=1e-6)
+    np.testing.assert_allclose(new[1], [0.6, 0.8], rtol=1e-6)
+
+
+def test_floor_holds_and_scales_apply():
+    section = dict(name='sgd', lr=1.0, lr_scale={'threshold': 3.0},
+                   constraints={'floor': dict(value=0.25)})
+    tx = chain.build(section, 10).tx
+    params = {'selector': {'threshold': jnp.array([1.0, 4.0])}}
+    grads = {'selector': {'threshold': jnp.array([1.0, 1.0])}}
+    updates, _ = tx.update(grads, tx.init(params), params)
+    np.testing.assert_allclose(params['selector']['threshold']
+                               + updates['selector']['threshold'], [0.25, 1.0])
+
+
+def test_schedule_warms_up_and_falls_to_zero():
+    schedule = schedules.constant(1.0, 100, warmup=10, tail=0.2)
+    np.testing.assert_allclose([float(schedule(i)) for i in (0, 5, 10, 79, 90, 100)],
+                               [0, 0.5, 1, 1, 0.5, 0], atol=1e-6)
+    assert float(schedules.cosine(1.0, 4, warmup=100)(2)) == 1.0
+
+
+def test_l0_controller_settles_on_target_and_does_not_wind_up():
+    control = controllers.L0Control(total_steps=1000, target=8.0, start=1.0)
+    state = control.init()
+    for i in range(1000):           # a plant with L0 = 40 / lambda
+        l0 = 40.0 / control.at(state, i)
+        state = control.update(state, {'metrics/l0': l0}, i)
+    assert abs(l0 / 8.0 - 1) < 0.05
+    bounded = controllers.L0Control(total_steps=10, target=8.0, start=1.0, high=10.0)
+    state = bounded.init()
+    for i in range(5000):           # an L0 that nothing lowers
+        state = bounded.update(state, {'metrics/l0': 100.0}, i)
+    assert float(state['log_coefficient']) <= np.log(10.0) + 1e-6
+
+
+def test_bad_sections_name_everything_wrong_at_once():
+    with pytest.raises(config.ConfigError) as e:
+        chain.build(dict(name='adma', lr=-1.0, constraints={'unit_row': {}}), 10)
+    assert len(e.value.problems) == 3
+    assert 'did you mean adam' in str(e.value) and 'did you mean unit_rows' in str(e.value)

@@ -1,0 +1,58 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from saex import config
+from saex.subjects import edits
+from saex.subjects.decoder import Decoder
+
+MODEL = Decoder(vocab=7, context=6, layers=2, width=8, heads=2)
+TOKENS = jax.random.randint(jax.random.key(0), (3, 6), 0, 7)
+PARAMS = MODEL.init(jax.random.key(1), TOKENS)
+
+
+def test_every_site_is_captured_and_identity_edits_are_bit_exact():
+    plain, _ = MODEL.apply(PARAMS, TOKENS)
+    logits, held = MODEL.apply(PARAMS, TOKENS, capture=MODEL.sites())
+    assert set(held) == set(MODEL.sites())
+    assert all(v.shape == (3, 6, 8) for v in held.values())
+    same = [edits.Edit(s, edits.identity) for s in MODEL.sites()]
+    np.testing.assert_array_equal(MODEL.apply(PARAMS, TOKENS, edits=same)[0], plain)
+    np.testing.assert_array_equal(logits, plain)
+    np.testing.assert_allclose(held['blocks.0.resid_mid'], held['blocks.0.resid_pre']
+                               + held['blocks.0.attn_out'], atol=1e-6)
+
+
+def test_no_edit_and_no_capture_is_the_plain_program():
+    plain = jax.make_jaxpr(lambda: MODEL.apply(PARAMS, TOKENS)[0])()
+    empty = jax.make_jaxpr(lambda: MODEL.apply(PARAMS, TOKENS, edits=(), capture=())[0])()
+    assert str(plain) == str(empty)
+
+
+def test_causal():
+    changed = TOKENS.at[:, 4].set((TOKENS[:, 4] + 1) % 7)
+    a, b = MODEL.apply(PARAMS, TOKENS)[0], MODEL.apply(PARAMS, changed)[0]
+    np.testing.assert_array_equal(a[:, :4], b[:, :4])
+    assert np.abs(a[:, 4:] - b[:, 4:]).max() > 1e-3
+
+
+def test_sweeping_a_strength_compiles_once_and_where_is_exact():
+    where = jnp.zeros((3, 6), bool).at[:, 2].set(True)
+
+    @jax.jit
+    def run(edit):
+        return MODEL.apply(PARAMS, TOKENS, edits=(edit,), capture=('embed',))[1]['embed']
+
+    def edit(strength):
+        return edits.Edit('embed', edits.add, (jnp.float32(strength), jnp.ones(8)), where)
+
+    zero, two = run(edit(0.0)), run(edit(2.0))
+    assert run._cache_size() == 1
+    np.testing.assert_allclose(two[:, 2] - zero[:, 2], 2.0, atol=1e-5)
+    np.testing.assert_array_equal(np.delete(two, 2, 1), np.delete(zero, 2, 1))
+
+
+def test_unknown_site_is_named():
+    with pytest.raises(config.ConfigError, match='did you mean blocks.0.resid_post'):
+        MODEL.apply(PARAMS, TOKENS, capture=('blocks.0.resid_pos',))
