@@ -31,7 +31,7 @@ def dictionary_results(found: DictionaryCoder, source: Any, sample: Mapping) -> 
         evaluations['states'] = States()
     if 'true_codes' in rows:
         evaluations['recovery'] = Recovery()
-        spec['true_atoms'] = source.dictionary
+        spec['true_atoms'] = source.dictionary()
     results = runner.run(evaluations, found, lambda: runner.batches(rows, BATCH), spec)
     if 'sequences' in sample:
         logits = jax.tree_util.Partial(

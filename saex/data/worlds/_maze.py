@@ -24,8 +24,8 @@ class Maze:
     def choice(self) -> np.ndarray:
         """[R, DRAWS] int32: the move that a uniform draw from range(DRAWS) stands for, so
         that every open door of a room has the same number of draws."""
-        return np.stack([np.resize(np.flatnonzero(open_), DRAWS) for open_ in self.door]
-                        ).astype(np.int32)
+        moves = [np.resize(np.flatnonzero(doors), DRAWS) for doors in self.door]
+        return np.stack(moves).astype(np.int32)
 
     def likelihood(self) -> np.ndarray:
         """[R, 4] float32: P(move | room), uniform over the open doors."""
@@ -37,8 +37,8 @@ def draw(size: int, colours: int, seed: int) -> Maze:
 
     The doors are a random spanning tree (every room can be reached) and then, room by room
     in random order, one more door through a random wall of each dead end. No other wall is
-    opened: a 6 x 6 maze keeps about a quarter of its 60 inner walls. The colours are a random
-    arrangement in which the rooms of any two colours differ in number by one at most.
+    opened: a 6 x 6 maze keeps about a quarter of its 60 inner walls. The colours are a
+    random arrangement in which any two colours differ by at most one room.
     """
     rng = np.random.default_rng(seed)
     rooms = size * size

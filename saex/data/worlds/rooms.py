@@ -89,8 +89,8 @@ class Rooms:
     def sample(self, key: jax.Array, n: int) -> dict[str, jax.Array]:
         """n sequences with targets, masks and rooms; pure in (key, n) and jittable.
 
-        tokens, targets [n, T] int32; weights [n, T] float32 (1); score, harvest [n, T] bool;
-        states [n, T, size * size] bool.
+        tokens, targets [n, T] int32; weights [n, T] float32 (all 1); score, harvest [n, T]
+        bool; states [n, T, size * size] bool.
         """
         colour, choice, neighbour = map(jnp.asarray, (
             self.maze.colour, self.maze.choice(), self.maze.neighbour))
