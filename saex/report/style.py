@@ -16,6 +16,7 @@ p{margin:4px 0 12px;max-width:72ch}
 .cards,.maps,.charts{display:grid;gap:14px}
 .cards{grid-template-columns:repeat(auto-fit,minmax(170px,1fr));margin:22px 0}
 .charts{grid-template-columns:repeat(auto-fit,minmax(300px,1fr))}
+.maps svg{max-width:220px}
 .maps{grid-template-columns:repeat(auto-fill,minmax(190px,1fr))}
 .card,figure{background:var(--card);border:1px solid var(--rule);border-radius:10px;
 padding:14px 16px;margin:0}
@@ -28,7 +29,7 @@ th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--rule);whit
 th:first-child,td:first-child{text-align:left}
 th{color:var(--soft);font-weight:600}
 tr.floor td,tr.control td{color:var(--soft)}
-svg.chart{width:100%;height:auto;display:block}
+svg.chart{width:100%;max-width:620px;height:auto;display:block}
 svg text{fill:var(--ink);font:12px system-ui,sans-serif}
 svg .tick,svg .label,svg .hint,svg .value{fill:var(--soft);font-size:11.5px}
 .grid{stroke:var(--rule)}.axis{stroke:var(--soft)}
