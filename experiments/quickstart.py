@@ -16,12 +16,13 @@ from saex.config import parse_arg
 def get_config(arg=None):
     arg = parse_arg(arg, runlocal=False, world_seed=7, seed=0, size=6, colours=9)
     steps, batch = (30, 256) if arg.runlocal else (800, 1024)
-    features = 64 if arg.runlocal else 256
     k = 4
 
     def dictionaries(**extra):
-        return {'batch_topk': batch_topk.recipe(features, k, steps, batch) | extra,
-                'jumprelu': jumprelu.recipe(features, k, steps, batch) | extra}
+        return {'batch_topk': batch_topk.recipe(128, k, steps, batch, lr=1e-3, k_aux=64,
+                                                aux_weight=1 / 8, dead_after=20_000) | extra,
+                'jumprelu': jumprelu.recipe(256, k, steps, batch, bandwidth=0.5, gain=0.03,
+                                            over=0.35) | extra}
 
     untrained = dictionaries(subject='untrained')
     return ml_collections.ConfigDict(dict(
@@ -29,6 +30,7 @@ def get_config(arg=None):
         world=rooms.world(arg.size, arg.colours, arg.world_seed),
         subject=small_decoder.subject(steps=20 if arg.runlocal else 500),
         source=rooms.source(sequences=256 if arg.runlocal else 4096),
-        dictionaries=dictionaries() | {f'{k}_untrained': v for k, v in untrained.items()},
+        dictionaries=dictionaries() | {
+            f'{name}_untrained': section for name, section in untrained.items()},
         evaluation=dict(sequences=64 if arg.runlocal else 4096, seed=1234),
         log_every=10, save_every=200))
