@@ -73,7 +73,8 @@ def test_another_config_in_the_same_workdir_is_refused(whole, tmp_path):
     workdir = tmp_path / 'run'
     first = start(workdir, '--config.dictionaries.topk.steps=20',
                   '--config.dictionaries.jumprelu.steps=20')
-    assert first.wait(200) == 0
+    out, _ = first.communicate(timeout=200)
+    assert first.returncode == 0, out
     second = start(workdir)
     out, _ = second.communicate(timeout=100)
     assert second.returncode == 2
