@@ -18,6 +18,6 @@ def get_config(arg=None):
         source=dict(name='planted', d_in=64, features=256, law='zipf', l0=8.0),
         dictionaries=dict(
             topk=topk.recipe(512, 8, steps, batch, lr=4e-3),
-            jumprelu=jumprelu.recipe(512, 8, steps, batch)),
+            jumprelu=jumprelu.recipe(512, 8, steps, batch, over=0.7)),
         evaluation=dict(rows=8192 if arg.runlocal else 65536, seed=1234),
         log_every=10, save_every=40 if arg.runlocal else 500))

@@ -5,6 +5,8 @@
 Arguments (--config=experiments/quickstart.py:world_seed=11,size=8): runlocal, world_seed,
 seed, size, colours.
 """
+import math
+
 import ml_collections
 
 from experiments.datasets import rooms
@@ -15,20 +17,21 @@ from saex.config import parse_arg
 
 def get_config(arg=None):
     arg = parse_arg(arg, runlocal=False, world_seed=7, seed=0, size=6, colours=9)
-    steps, batch = (30, 256) if arg.runlocal else (800, 1024)
-    k = 4
+    grown = max(arg.size / 6, 1) ** 3        # larger mazes need longer training
+    steps, batch = (30, 256) if arg.runlocal else (int(1600 * grown), 1024)
+    features, k = 32 * math.ceil(arg.size ** 2 / 9), 4
 
     def dictionaries(**extra):
-        return {'batch_topk': batch_topk.recipe(128, k, steps, batch, lr=1e-3, k_aux=64,
+        return {'batch_topk': batch_topk.recipe(features, k, steps, batch, lr=2e-3, k_aux=64,
                                                 aux_weight=1 / 8, dead_after=20_000) | extra,
-                'jumprelu': jumprelu.recipe(256, k, steps, batch, bandwidth=0.5, gain=0.03,
+                'jumprelu': jumprelu.recipe(features, k, steps, batch, gain=0.03,
                                             over=0.35) | extra}
 
     untrained = dictionaries(subject='untrained')
     return ml_collections.ConfigDict(dict(
         title='rooms', seed=arg.seed,
         world=rooms.world(arg.size, arg.colours, arg.world_seed),
-        subject=small_decoder.subject(steps=20 if arg.runlocal else 500),
+        subject=small_decoder.subject(steps=20 if arg.runlocal else int(800 * grown)),
         source=rooms.source(sequences=256 if arg.runlocal else 4096),
         dictionaries=dictionaries() | {
             f'{name}_untrained': section for name, section in untrained.items()},

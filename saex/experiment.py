@@ -147,11 +147,13 @@ def run(config: Mapping, workdir: str | pathlib.Path, fresh: bool = False) -> di
         began = time.monotonic()
         network, untrained = _subject(made, workdir)
         seconds['subject'] = time.monotonic() - began
-    trained = {}
+    trained, sources = {}, {}
     for name, recipe in made.recipes.items():
         began = time.monotonic()
-        of = untrained if recipe.section.get('subject') == 'untrained' else network
-        source = _source(made, of)
+        subject = recipe.section.get('subject')
+        if subject not in sources:
+            sources[subject] = _source(made, untrained if subject == 'untrained' else network)
+        source = sources[subject]
         identity = {'config': _hash(recipe.section), 'data': source.fingerprint}
         state = loop.fit(
             recipe.problem, source, recipe.optimizer, steps=recipe.section['steps'],

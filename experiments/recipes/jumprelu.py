@@ -7,7 +7,7 @@ in units of one standard deviation. Short runs want a larger gain and an earlier
 """
 
 
-def recipe(features, l0, steps, batch_size, lr=6e-3, bandwidth=1.0, init=0.5,
+def recipe(features, l0, steps, batch_size, lr=1e-2, bandwidth=1.0, init=0.5,
            dead_after=100_000, gain=0.02, over=0.5):
     return dict(
         dictionary=dict(

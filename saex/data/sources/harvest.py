@@ -18,20 +18,27 @@ class Harvest:
     and shuffles the rows with a key of its own: a pure function of (seed, c). A chunk
     serves the same number of batches for ever (counted on chunk 0, less a tenth where
     chunks differ in size), so that batch(step) is a pure function of (seed, step, size).
+
+    chunks: 0 harvests for ever; n > 0 harvests n chunks once, keeps them in memory and
+    goes over them again and again, shuffled anew each time.
     """
     world: Any
     subject: Any
     site: str
     sequences: int = 4096
+    chunks: int = 0
     seed: int = 0
 
     def problems(self):
+        found = []
         if self.sequences < 1:
-            return [f'sequences: expected 1 or more, got {self.sequences}']
-        return []
+            found.append(f'sequences: expected 1 or more, got {self.sequences}')
+        if self.chunks < 0:
+            found.append(f'chunks: expected 0 (fresh for ever) or more, got {self.chunks}')
+        return found
 
     def __post_init__(self):
-        self._held = (None, None)
+        self._kept, self._shuffled = {}, (None, None)
         self._usable = None
         self._sample = jax.jit(self.world.sample, static_argnums=1)
 
@@ -42,7 +49,7 @@ class Harvest:
     @property
     def fingerprint(self) -> str:
         text = (f'{self.world.fingerprint} {self.subject.fingerprint()} {self.site} '
-                f'{self.sequences} {self.seed}')
+                f'{self.sequences} {self.chunks} {self.seed}')
         return hashlib.sha256(text.encode()).hexdigest()
 
     def batch(self, step: int, size: int) -> dict:
@@ -80,15 +87,24 @@ class Harvest:
         return self._sample(key, n)
 
     def _chunk(self, index: int) -> jax.Array:
-        if self._held[0] != index:
+        """The shuffled rows of the index-th chunk served."""
+        if self._shuffled[0] != index:
             key = jax.random.fold_in(jax.random.key(self.seed), index)
-            sample, order = jax.random.split(key)
-            batch = self._sample(sample, self.sequences)
+            x = self._rows(index % self.chunks if self.chunks else index)
+            order = jax.random.permutation(jax.random.split(key)[1], len(x))
+            self._shuffled = (index, x[order])
+        return self._shuffled[1]
+
+    def _rows(self, chunk: int) -> jax.Array:
+        """The rows of a chunk in the order of their sequences."""
+        if not self.chunks:
+            self._kept.clear()
+        if chunk not in self._kept:
+            key = jax.random.fold_in(jax.random.key(self.seed), chunk)
+            batch = self._sample(jax.random.split(key)[0], self.sequences)
             x = self._activations(batch['tokens']).reshape(-1, self.spec['d_in'])
-            kept = np.flatnonzero(np.asarray(batch['harvest']))
-            kept = jnp.asarray(kept)[jax.random.permutation(order, len(kept))]
-            self._held = (index, x[kept])
-        return self._held[1]
+            self._kept[chunk] = x[np.flatnonzero(np.asarray(batch['harvest']))]
+        return self._kept[chunk]
 
     def _activations(self, tokens) -> jax.Array:
         parts = [self.subject.capture(tokens[i:i + SUB_BATCH], self.site)

@@ -30,11 +30,12 @@ def test_planted_batches_are_a_function_of_the_step():
     assert np.linalg.matrix_rank(Planted(subspace=5).dictionary(), tol=1e-4) == 5
 
 
-def harvest():
+def harvest(**options):
     world = Rooms(size=2, colours=2, moves=6, score_from=4)
     model = Decoder(vocab=world.vocab, context=world.context, layers=2, width=8, heads=2)
     params = model.init(jax.random.key(0), np.zeros((1, world.context), int))['params']
-    return Harvest(world, Network(model, params), 'blocks.0.resid_post', sequences=32)
+    return Harvest(world, Network(model, params), 'blocks.0.resid_post', sequences=32,
+                   **options)
 
 
 def test_harvest_batches_are_a_function_of_the_step_and_repeat_nothing():
@@ -44,6 +45,17 @@ def test_harvest_batches_are_a_function_of_the_step_and_repeat_nothing():
     np.testing.assert_array_equal(two.batch(3, 16)['x'], held[3])
     np.testing.assert_array_equal(np.concatenate(held), one._chunk(0)[:16 * count])
     assert np.abs(np.asarray(one.batch(count, 16)['x']) - held[0]).max() > 0.1
+
+
+def test_kept_chunks_come_again_in_another_order():
+    one, two = harvest(chunks=2), harvest(chunks=2)
+    first, second, again = (np.asarray(one._chunk(i)) for i in (0, 1, 2))
+    assert np.abs(first - second).max() > 0.1 and np.abs(first - again).max() > 0.1
+    np.testing.assert_array_equal(np.sort(first, axis=0), np.sort(again, axis=0))
+    np.testing.assert_array_equal(two._chunk(2), again)
+    assert one.fingerprint != harvest().fingerprint
+    assert harvest(chunks=-1).problems() == [
+        'chunks: expected 0 (fresh for ever) or more, got -1']
 
 
 def test_rows_align_with_states_and_tokens():
