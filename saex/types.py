@@ -98,6 +98,7 @@ class Output:
     codes: Codes
     y_hat: Array
     gate: Array | None = None
+    extras: dict[str, Array] = struct.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +108,7 @@ class Context:
     dictionary: the bound dictionary (atoms(), norms(), bias(), decode_transformed(), stats).
     batch: the whole batch, for the parts that declare further needs.
     mask: [B] float, 1 for real rows. step: int scalar. key: PRNG key of this step.
+    subject: the frozen network's tail from the site on, for the terms of losses/subject.py.
     """
     dictionary: Any = None
     batch: Batch = dataclasses.field(default_factory=dict)
@@ -114,6 +116,7 @@ class Context:
     step: Array | int = 0
     key: Array | None = None
     train: bool = False
+    subject: Any = None
 
 
 class Source(Protocol):

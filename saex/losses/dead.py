@@ -1,12 +1,13 @@
-"""Terms that revive dead latents."""
+"""Auxiliary terms: they revive dead latents, or train a gate."""
 import jax
 import jax.numpy as jnp
 
 from saex import types
+from saex.losses.objective import needs
 from saex.types import Context, Output
 
 
-def auxk(out: Output, ctx: Context, k_aux: int = 512):
+def auxk(out: Output, ctx: Context, k_aux: int = 512, signed: bool = False):
     """AuxK: the dead latents reconstruct the residual.
 
         e      = sg(y - y_hat)
@@ -15,13 +16,39 @@ def auxk(out: Output, ctx: Context, k_aux: int = 512):
 
     and 0 when nothing is dead or the residual has no spread. Gao et al. 2024, appendix
     A.2 (checked against openai/sparse_autoencoder; the factor against sparsify and
-    SAELens). k_aux is capped at the number of latents; the usual weight is 1/32.
+    SAELens). k_aux is capped at the number of latents; the usual weight is 1/32. signed
+    takes the largest |a_j| and keeps their sign (AbsTopK; checked against SAELens).
     """
     dead = ctx.dictionary.dead()
-    pre = jnp.where(dead, out.pre.dense(), -jnp.inf)
-    k = min(k_aux, pre.shape[-1])
-    values, indices = jax.lax.top_k(pre, k)
-    values = jnp.where(jnp.isfinite(values), jax.nn.relu(values), 0.0)
+    weight = jnp.where(dead, 1.0, 0.0)
+    return _revive(out, ctx, weight, min(k_aux, dead.shape[0]), k_aux, signed)
+
+
+def aux_zipf(out: Output, ctx: Context, k_aux: int = 512, exponent: float = 1.0,
+             offset: float = 2.0):
+    """AuxK over the latents that fire less than a Zipf-Mandelbrot law gives them.
+
+        q_j = S / (rank_j + offset)^exponent, normalised to Sum_j freq_j
+        w_j = max(1 - freq_j / q_j, 0)        a dead latent has w_j = 1
+
+    Candidates are scored by w_j a_j and reconstruct with w_j max(a_j, 0). Feature Choice
+    (methods.md T4; reconstructed: the paper's exact weights could not be read). When every
+    w_j is 0 or 1 this is AuxK.
+    """
+    freq = jax.lax.stop_gradient(ctx.dictionary.frequency.value)
+    rank = jnp.argsort(jnp.argsort(-freq)) + 1.0
+    law = (rank + offset) ** -exponent
+    expected = law / law.sum() * jnp.maximum(freq.sum(), 1e-12)
+    weight = jax.nn.relu(1.0 - freq / expected)
+    return _revive(out, ctx, weight, min(k_aux, freq.shape[0]), k_aux, False)
+
+
+def _revive(out, ctx, weight, k, k_aux, signed):
+    """The residual reconstructed by latents of positive weight."""
+    pre = jnp.where(weight > 0, weight * out.pre.dense(), 0.0)
+    active = pre if signed else jax.nn.relu(pre)
+    _, indices = jax.lax.top_k(jnp.where(weight > 0, jnp.abs(active), -1.0), k)
+    values = jnp.take_along_axis(active, indices, axis=-1)
     codes = types.Codes(pre.shape[-1], values=values, indices=indices)
     dictionary = ctx.dictionary
     guess = dictionary.decode_transformed(codes) - dictionary.bias()
@@ -29,6 +56,47 @@ def auxk(out: Output, ctx: Context, k_aux: int = 512):
     spread = types.masked_mean(jnp.sum(
         (residual - types.masked_mean(residual, ctx.mask)) ** 2, -1), ctx.mask)
     error = jnp.sum((residual - guess) ** 2, axis=-1)
-    share = jnp.minimum(jnp.sum(dead) / k_aux, 1.0)
+    share = jnp.minimum(jnp.sum(weight) / k_aux, 1.0)
     usable = (share > 0) & (spread > 0)
     return jnp.where(usable, share * error / jnp.where(usable, spread, 1.0), 0.0)
+
+
+def ghost(out: Output, ctx: Context):
+    """Ghost gradients: dead latents, through an exponential, fit the residual.
+
+        e   = sg(y - y_hat)
+        g   = (exp(a) on dead latents) D,  rescaled by the constant ||e|| / (2 ||g||)
+        term_b = ||e_b - g_b||^2 sg(||e_b||^2 / ||e_b - g_b||^2)
+
+    so that the term's value equals the row's squared error and only its gradient matters;
+    0 when nothing is dead. Anthropic, January 2024 (reconstructed; the flags checked
+    against the code of the transcoder paper). exp is capped at a = 10.
+    """
+    dead = ctx.dictionary.dead()
+    codes = jnp.where(dead, jnp.exp(jnp.minimum(out.pre.dense(), 10.0)), 0.0)
+    dictionary = ctx.dictionary
+    guess = dictionary.decode_transformed(
+        types.Codes(codes.shape[-1], codes)) - dictionary.bias()
+    residual = jax.lax.stop_gradient(out.y - out.y_hat)
+    size = jnp.linalg.norm(residual, axis=-1, keepdims=True)
+    length = jax.lax.stop_gradient(jnp.sqrt(jnp.sum(guess ** 2, -1, keepdims=True) + 1e-12))
+    error = jnp.sum((residual - guess * size / (2.0 * length)) ** 2, axis=-1)
+    scale = jax.lax.stop_gradient(size[:, 0] ** 2 / jnp.maximum(error, 1e-12))
+    return jnp.where(jnp.any(dead), scale * error, 0.0)
+
+
+@needs('gate_pre')
+def gate_aux(out: Output, ctx: Context):
+    """||y - (max(pi, 0) sg(W_d) + sg(b_d))||^2 with pi the gate's pre-activations: the gate
+    alone must reconstruct, and the decoder does not feel it. Rajamanoharan et al. 2024,
+    eq. 8 (checked against dictionary_learning)."""
+    w, b = jax.lax.stop_gradient((ctx.dictionary.atoms(), ctx.dictionary.bias()))
+    guess = jax.nn.relu(out.extras['gate_pre']) @ w + b
+    return jnp.sum((out.y - guess) ** 2, axis=-1)
+
+
+@needs('commit')
+def commit(out: Output, ctx: Context):
+    """Sum of the commitment costs that a codebook, a quantiser or a predicting encoder
+    reports for each latent (VQ's beta is this term's weight)."""
+    return jnp.sum(out.extras['commit'].reshape(out.y.shape[0], -1), axis=-1)

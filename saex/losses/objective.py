@@ -5,6 +5,13 @@
 A term is a function `(out, ctx, **options) -> [B]` with one value for each row; rows are
 reduced here, over the unmasked rows of the global batch. A weight is a number, a schedule
 (optim/schedules.py) or a controller (optim/controllers.py).
+
+With a tilt t != 0 the rows' totals l_b are combined by
+
+    loss = (1/t) log mean_b exp(t l_b)
+
+in place of their mean (TERM, Li et al. 2021; checked by its gradient softmax(t l)): t > 0
+raises the weight of the hardest rows, and t -> 0 is the mean.
 """
 import dataclasses
 from typing import Any, Callable, Mapping
@@ -31,22 +38,37 @@ class Objective:
     """terms: name -> function; weights: name -> weight object (init, value, update)."""
     terms: dict[str, Callable]
     weights: dict[str, Any]
+    tilt: float = 0.0
 
     def __call__(self, out: Output, ctx: Context, weights: Mapping[str, jax.Array]):
         """(loss, {name: unweighted mean of the term}), float32 scalars."""
-        values = {name: types.masked_mean(term(out, ctx).astype(jnp.float32), ctx.mask)
-                  for name, term in self.terms.items()}
+        rows = {name: term(out, ctx).astype(jnp.float32)
+                for name, term in self.terms.items()}
+        values = {name: types.masked_mean(row, ctx.mask) for name, row in rows.items()}
+        if self.tilt:
+            total = sum(weights[name] * row for name, row in rows.items())
+            return _tilted(total, ctx.mask, self.tilt), values
         return sum(weights[name] * value for name, value in values.items()), values
+
+
+def _tilted(rows, mask, t):
+    mask = jnp.ones_like(rows) if mask is None else mask
+    total = jax.nn.logsumexp(t * rows, b=mask, where=mask > 0)
+    return (total - jnp.log(jnp.maximum(jnp.sum(mask), 1.0))) / t
 
 
 def build(section: Mapping, provided: frozenset, total_steps: int,
           where: str = 'losses') -> Objective:
-    """The objective of a section {label: dict(name=..., weight=..., options...)}.
+    """The objective of a section {label: dict(name=..., weight=..., options...)}, with a
+    number under `tilt` if it has one.
 
     provided: what the composition can supply ('gate', batch keys ...). Raises ConfigError.
     """
-    terms, weights, problems = {}, {}, []
-    for label, term in dict(section).items():
+    terms, weights, problems, section = {}, {}, [], dict(section)
+    tilt = section.pop('tilt', 0.0)
+    if isinstance(tilt, bool) or not isinstance(tilt, (int, float)):
+        problems.append(f'{where}.tilt: expected a number (0 is the mean), got {tilt!r}')
+    for label, term in section.items():
         term = {'name': term} if isinstance(term, str) else dict(term)
         at = f'{where}.{label}'
         try:
@@ -56,7 +78,8 @@ def build(section: Mapping, provided: frozenset, total_steps: int,
             problems += e.problems
         term.setdefault('name', label)
         try:
-            terms[label] = config.build('saex.losses', term, where=at, positional=2)
+            terms[label] = config.build('saex.losses', term, where=at, positional=2,
+                                        total_steps=total_steps)
         except config.ConfigError as e:
             problems += e.problems
             continue
@@ -68,7 +91,7 @@ def build(section: Mapping, provided: frozenset, total_steps: int,
         problems.append(f'{where}: empty; name at least one term')
     if problems:
         raise config.ConfigError(problems)
-    return Objective(terms, weights)
+    return Objective(terms, weights, float(tilt))
 
 
 def build_weight(value: Any, total_steps: int, where: str):

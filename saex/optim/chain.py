@@ -22,9 +22,9 @@ class Optimizer(NamedTuple):
 
 
 def build(section: Mapping, total_steps: int, where: str = 'optim') -> Optimizer:
-    """name: any optimizer of optax (adam, adamw, lion ...), whose own options (b1, b2, eps,
-    weight_decay ...) are keys beside it. lr: peak learning rate. schedule: a section of
-    schedules.py. clip: global-norm clip, 0 for none. lr_scale: {path regex: factor}.
+    """name: any optimizer of optax or optax.contrib (adam, adamw, lion, muon ...), whose
+    own options (b1, b2, eps, weight_decay ...) are keys beside it. lr: peak learning rate.
+    schedule: a section of schedules.py. clip: global-norm clip, 0 for none. lr_scale: {path regex: factor}.
     constraints: {label: section of constraints.py}. Raises ConfigError."""
     section = dict(section)
     own = {k: section.pop(k, default) for k, default in OWN.items()}
@@ -39,7 +39,7 @@ def build(section: Mapping, total_steps: int, where: str = 'optim') -> Optimizer
         try:
             held.append(config.build('saex.optim.constraints', constraint,
                                      where=f'{where}.constraints.{label}',
-                                     positional=0)())
+                                     total_steps=total_steps)())
         except config.ConfigError as e:
             problems += e.problems
     maker = _optax(own['name'], section, where, problems)
@@ -64,10 +64,10 @@ def _schedule(section: Any, lr: Any, total_steps: int, where: str):
 
 def _optax(name: Any, options: Mapping, where: str, problems: list[str]):
     """optax's optimizer of that name, its options checked."""
-    maker = getattr(optax, str(name), None)
+    maker = getattr(optax, str(name), None) or getattr(optax.contrib, str(name), None)
     accepts = list(inspect.signature(maker).parameters) if callable(maker) else []
     if not accepts or accepts[0] != 'learning_rate':
-        known = ['adam', 'adamw', 'adafactor', 'lion', 'rmsprop', 'sgd']
+        known = ['adam', 'adamw', 'adafactor', 'lion', 'muon', 'rmsprop', 'sgd']
         problems.append(f'{where}.name: optax has no optimizer {name!r}; '
                         f'{config.suggest(str(name), known)}')
         return None

@@ -9,6 +9,8 @@ import math
 
 import jax.numpy as jnp
 
+from saex.config import ConfigError, suggest
+
 
 class _Stateless:
     def init(self):
@@ -92,3 +94,86 @@ class L0Control:
         log_coefficient = jnp.clip(state['log_coefficient'] + self.gain * error,
                                    math.log(self.low), math.log(self.high))
         return {'log_coefficient': log_coefficient, 'error': error}
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetControl:
+    """A coefficient that brings any metric to `target` by steps of a few per cent: every
+    `every` steps it is multiplied by `up` when the metric is above the target, else by
+    `down`, within [low, high] (step-level SSAE, methods.md E9: 3.0, 1.01, .99, 100 and
+    [1e-6, .1]; checked). metric: a name of the logged metrics, such as 'losses/l1'.
+    """
+    metric: str
+    target: float
+    value: float = 1e-3
+    up: float = 1.01
+    down: float = 0.99
+    every: int = 100
+    low: float = 1e-6
+    high: float = 0.1
+
+    def problems(self):
+        if not self.low <= self.value <= self.high:
+            return [f'value: expected {self.low} to {self.high}, got {self.value}']
+        return []
+
+    def init(self):
+        return {'coefficient': jnp.float32(self.value)}
+
+    def at(self, state, step):
+        return state['coefficient']
+
+    def update(self, state, metrics, step):
+        factor = jnp.where(_metric(metrics, self.metric) > self.target, self.up, self.down)
+        moved = jnp.clip(state['coefficient'] * factor, self.low, self.high)
+        now = (step + 1) % self.every == 0
+        return {'coefficient': jnp.where(now, moved, state['coefficient'])}
+
+
+@dataclasses.dataclass(frozen=True)
+class KeepPressure:
+    """The coefficient of an annealed penalty, rescaled where p changes so that the pressure
+    does not jump:
+
+        lambda <- lambda mean(P_p) / mean(P_p')   over the last `queue` batches
+
+    now, ahead: labels of the loss terms that give P_p and P_p' (a second `lp_anneal` with
+    ahead=1 and weight 0). start, updates: those of the terms. The coefficient first ramps
+    from 0 over `warmup` of the run. p-annealing (Karvonen et al. 2024; checked against
+    dictionary_learning's p_anneal.py, queue 10).
+    """
+    total_steps: int
+    value: float
+    now: str
+    ahead: str
+    start: float = 0.15
+    updates: int = 10
+    queue: int = 10
+    warmup: float = 0.0
+
+    def init(self):
+        return {'coefficient': jnp.float32(self.value), 'seen': jnp.int32(0),
+                'now': jnp.zeros(self.queue), 'ahead': jnp.zeros(self.queue)}
+
+    def at(self, state, step):
+        ramp = jnp.clip(step / max(self.warmup * self.total_steps, 1.0), 0.0, 1.0)
+        return state['coefficient'] * (ramp if self.warmup else 1.0)
+
+    def update(self, state, metrics, step):
+        slot = state['seen'] % self.queue
+        now = state['now'].at[slot].set(_metric(metrics, f'losses/{self.now}'))
+        ahead = state['ahead'].at[slot].set(_metric(metrics, f'losses/{self.ahead}'))
+        first = max(int(self.start * self.total_steps), 1)
+        every = max((self.total_steps - first) // self.updates, 1)
+        done = step + 1 - first
+        changes = (done >= 0) & (done % every == 0) & (done // every < self.updates)
+        ratio = jnp.where(ahead.sum() > 0, now.sum() / jnp.maximum(ahead.sum(), 1e-30), 1.0)
+        return {'coefficient': state['coefficient'] * jnp.where(changes, ratio, 1.0),
+                'seen': state['seen'] + 1, 'now': now, 'ahead': ahead}
+
+
+def _metric(metrics, name):
+    if name not in metrics:
+        raise ConfigError(f'a controller watches {name!r}, which this run does not log; '
+                          f'{suggest(name, metrics)}')
+    return metrics[name]

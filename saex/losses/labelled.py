@@ -1,0 +1,120 @@
+"""Terms that tie latents to labels or to a second view of the row."""
+import jax
+import jax.numpy as jnp
+import optax
+
+from saex.losses.objective import needs
+from saex.types import Context, Output
+
+
+@needs('labels')
+def supervised(out: Output, ctx: Context, positive_scale: float = 1.0, first: int = 0):
+    """Binary cross-entropy of label c on the *pre-activation* of latent first + c, nats,
+    summed over the C labels:
+
+        Sum_c w_bc [softplus(a_c) - t_bc a_c],  w = positive_scale where t_bc > 1/2, else 1
+
+    labels [B, C] in [0, 1]. SCAR (C = 1) and G-SAE (checked; positive_scale is SCAR's
+    `cond_loss_scaling`). Touches only the C columns of the encoder.
+    """
+    labels = ctx.batch['labels']
+    labels = labels.reshape(labels.shape[0], -1).astype(jnp.float32)
+    logits = out.pre.dense()[:, first:first + labels.shape[1]]
+    rows = optax.sigmoid_binary_cross_entropy(logits, labels)
+    return jnp.sum(jnp.where(labels > 0.5, positive_scale, 1.0) * rows, axis=-1)
+
+
+@needs('labels')
+def class_means(out: Output, ctx: Context, first: int = 0):
+    """Sum_c t_bc (1 - cos(y_b, atom_{first + c})): atoms of reserved latents turn to the rows
+    that carry their label, the direction of a difference of means when y is centred (a
+    supervised feature dictionary; ours)."""
+    labels = ctx.batch['labels']
+    labels = labels.reshape(labels.shape[0], -1).astype(jnp.float32)
+    atoms = _unit(ctx.dictionary.atoms()[first:first + labels.shape[1]])
+    return jnp.sum(labels * (1.0 - _unit(out.y) @ atoms.T), axis=-1)
+
+
+@needs('pair')
+def contrastive(out: Output, ctx: Context, shared: float = 0.5):
+    """Pairs (x+, x-) whose difference is one concept: the first `shared` of the latents, c,
+    carry what both have, the others, d, what differs.
+
+        ||c+ - c-||_1 + <d+, d->
+
+    Contrastive SAE on chess rollouts (methods.md E5; reconstructed). Symmetric in the two
+    views; 0 when c is equal and d disjoint.
+    """
+    f, g = out.codes.dense(), _codes_of_pair(ctx)
+    split = int(shared * f.shape[-1])
+    same = jnp.sum(jnp.abs(f[:, :split] - g[:, :split]), axis=-1)
+    return same + jnp.sum(f[:, split:] * g[:, split:], axis=-1)
+
+
+def info_nce(out: Output, ctx: Context, temperature: float = 0.2):
+    """-log softmax_b'(<u_b, u_b'> / temperature)_b over the real rows, u the unit codes.
+
+    The positive is the row's own code, so that only the negatives teach: codes of different
+    rows part (CSR; checked against the vision and text scripts). For a second view see
+    `info_nce_pair`.
+    """
+    u = _unit(out.codes.dense())
+    return _nce(u, u, ctx.mask, temperature)
+
+
+@needs('pair')
+def info_nce_pair(out: Output, ctx: Context, temperature: float = 0.2):
+    """info_nce with the code of the row's second view as positive."""
+    return _nce(_unit(out.codes.dense()), _unit(_codes_of_pair(ctx)), ctx.mask, temperature)
+
+
+@needs('pair')
+def aligned(out: Output, ctx: Context, k: int = 32):
+    """(1/k) Sum_{j in I} (f_j - g_j)^2 with g the codes of the second view and I the union of
+    the two views' top-k latents: FPO's feature distance (checked against the paper's
+    text). 0 when the views agree. k is capped at F."""
+    f, g = out.codes.dense(), _codes_of_pair(ctx)
+    k = min(k, f.shape[-1])
+    inside = _top(f, k) | _top(g, k)
+    return jnp.sum(jnp.where(inside, f - g, 0.0) ** 2, axis=-1) / k
+
+
+@needs('pair')
+def score(out: Output, ctx: Context):
+    """mean_c (y_hat_b . p_hat_c - y_b . p_c)^2 over the pairs of the batch: reconstructions of
+    users keep their scores with reconstructions of items (prediction-aware SAE, matrix
+    factorisation; checked). Sends gradients through both sides."""
+    dictionary = ctx.dictionary
+    inside = dictionary.to_inside(ctx.batch['pair'])
+    p_hat = dictionary.decode_transformed(_encode(dictionary, inside, ctx))
+    gap = (out.y_hat @ p_hat.T - out.y @ inside.T) ** 2
+    if ctx.mask is None:
+        return jnp.mean(gap, axis=-1)
+    return gap @ ctx.mask / jnp.maximum(jnp.sum(ctx.mask), 1.0)
+
+
+def _codes_of_pair(ctx: Context):
+    """Codes [B, F] of the second view, under the rule that training uses."""
+    inside = ctx.dictionary.to_inside(ctx.batch['pair'])
+    return _encode(ctx.dictionary, inside, ctx).dense()
+
+
+def _encode(dictionary, inside, ctx: Context):
+    return dictionary.selector(dictionary.encoder(inside, ctx), ctx)[0]
+
+
+def _nce(u, v, mask, temperature):
+    logits = u @ v.T / temperature
+    if mask is not None:
+        logits = jnp.where(mask[None, :] > 0, logits, -1e9)
+    own = jnp.sum(u * v, axis=-1) / temperature
+    return jax.nn.logsumexp(logits, axis=-1) - own
+
+
+def _unit(f):
+    return f / jnp.sqrt(jnp.sum(f ** 2, axis=-1, keepdims=True) + 1e-12)
+
+
+def _top(f, k):
+    """Which entries are among the row's k largest, ties included."""
+    return f >= jax.lax.top_k(f, k)[0][:, -1:]
