@@ -54,3 +54,35 @@ def test_bad_sections_name_everything_wrong_at_once():
         chain.build(dict(name='adma', lr=-1.0, constraints={'unit_row': {}}), 10)
     assert len(e.value.problems) == 3
     assert 'did you mean adam' in str(e.value) and 'did you mean unit_rows' in str(e.value)
+
+
+def test_new_schedules_by_hand():
+    rise = schedules.cosine_warmup(1.0, 100, warmup=10)
+    np.testing.assert_allclose([float(rise(i)) for i in (0, 5, 10, 99)], [.1, .55, 1, 1],
+                               atol=1e-6)
+    fall = schedules.inverse_sqrt(1.0, 1000, warmup=100)
+    np.testing.assert_allclose([float(fall(i)) for i in (50, 100, 400)], [.5, 1, .5],
+                               atol=1e-6)
+
+
+def test_target_control_moves_by_steps_and_within_bounds():
+    control = controllers.TargetControl('losses/l1', 3.0, value=1e-3, every=2, high=1.02e-3)
+    state, seen = control.init(), []
+    for i in range(8):
+        seen.append(float(control.at(state, i)))
+        state = control.update(state, {'losses/l1': 4.0}, i)
+    np.testing.assert_allclose(seen, np.array([1, 1, 1.01, 1.01, 1.02, 1.02, 1.02, 1.02])
+                               * 1e-3, rtol=1e-5)
+    with pytest.raises(config.ConfigError, match="'losses/l1'.*did you mean"):
+        control.update(state, {'losses/l1_norm': 1.0}, 0)
+
+
+def test_pressure_is_kept_across_a_change_of_p():
+    control = controllers.KeepPressure(20, value=2.0, now='lp', ahead='next', start=0.5,
+                                       updates=2, queue=2)
+    state, seen = control.init(), []
+    for i in range(20):
+        seen.append(float(control.at(state, i)))
+        state = control.update(state, {'losses/lp': 8.0, 'losses/next': 4.0}, i)
+    # p changes at steps 10 and 15, each halving the penalty: lambda doubles
+    np.testing.assert_allclose(seen, [2.0] * 10 + [4.0] * 5 + [8.0] * 5)
