@@ -1,7 +1,10 @@
 """python experiments/run.py --config=experiments/quickstart.py --workdir=runs/quickstart"""
+import pathlib
 import sys
 
-from saex import cli
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))     # this clone's saex, always
+
+from saex import cli  # noqa: E402
 
 if __name__ == '__main__':
     sys.exit(cli.main(sys.argv[1:]))

@@ -11,6 +11,8 @@ import sys
 import nbformat
 import pytest
 
+from saex import cli, experiment
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 
@@ -28,6 +30,16 @@ def notebook_run(tmp_path_factory):
                           text=True, timeout=400)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder / 'run', done.stdout
+
+
+@pytest.mark.parametrize('arg', ['', 'runlocal'])
+@pytest.mark.parametrize('file', sorted((ROOT / 'experiments').glob('*.py')),
+                         ids=lambda file: file.stem)
+def test_every_experiment_file_builds(file, arg):
+    if 'def get_config' not in file.read_text():
+        pytest.skip('a command, not an experiment')
+    made = experiment.plan(cli.load(f'{file}:{arg}'))
+    assert made.recipes and all(r.model.features > 0 for r in made.recipes.values())
 
 
 def test_notebook_prints_every_control(notebook_run):
