@@ -7,14 +7,15 @@ from typing import Any
 import jax
 import ml_collections
 
-from saex import config as config_lib, experiment, tree
+from saex import config as config_lib, env, experiment, tree
 
 USAGE = """usage: python experiments/run.py --config=FILE.py[:ARG,KEY=VALUE] --workdir=DIR
   --config.a.b=VALUE   override one value of the config
   --fresh              start over; without it the same command resumes
   --dry_run            print the composed config, parameters and bytes; train nothing
-  --list               the parts and experiments that there are"""
-FLAGS = ('config', 'workdir', 'fresh', 'dry_run', 'list', 'help')
+  --list               the parts and experiments that there are
+  --doctor             versions, devices, memory, and the pip line for what is missing"""
+FLAGS = ('config', 'workdir', 'fresh', 'dry_run', 'list', 'doctor', 'help')
 
 
 def main(argv: list[str]) -> int:
@@ -42,6 +43,9 @@ def _run(argv: list[str]) -> int:
         return 0
     if 'list' in flags:
         _list()
+        return 0
+    if 'doctor' in flags:
+        print(env.report())
         return 0
     if 'config' not in flags:
         raise config_lib.ConfigError(f'--config is missing\n{USAGE}')
@@ -121,25 +125,39 @@ def _override(config: Any, key: str, text: str) -> list[str]:
 
 
 def _dry_run(made: experiment.Plan, config: Any) -> None:
+    """Shapes only: nothing is allocated, and each step is compiled to learn what it holds."""
+    from saex.train import step
+
     print(config)
     for name, recipe in made.recipes.items():
-        d_in, rows = recipe.model.d_in, recipe.section['batch_size']
-        sample = jax.ShapeDtypeStruct((2, d_in), 'float32')
-        shapes = jax.eval_shape(recipe.model.init, jax.random.key(0), sample)
-        weights = tree.nbytes(shapes['params'])
-        moments = tree.nbytes(jax.eval_shape(recipe.optimizer.tx.init, shapes['params']))
-        batch = rows * (d_in + recipe.model.features) * 4
-        print(f'{name}: {tree.count(shapes["params"]):,} parameters, {weights:,} bytes; '
-              f'optimizer {moments:,} bytes; a batch and its latents {batch:,} bytes')
-        _refuse_too_large(name, 2 * weights + moments + 3 * batch)
+        shape = (recipe.section['batch_size'], recipe.model.d_in)
+        state = jax.eval_shape(lambda key: step.initial(
+            recipe.problem, recipe.optimizer, _Blank(recipe.model.d_in), key),
+            jax.random.key(0))
+        compiled = jax.jit(step.make(recipe.problem, recipe.optimizer), donate_argnums=0
+                           ).lower(state, {'x': jax.ShapeDtypeStruct(shape, 'float32')},
+                                   jax.random.key(0)).compile()
+        weights, moments = tree.nbytes(state.params), tree.nbytes(state.opt_state)
+        inside = compiled.memory_analysis().temp_size_in_bytes
+        batch = 4 * shape[0] * shape[1]
+        print(f'{name}: {tree.count(state.params):,} parameters; on each device {weights:,} '
+              f'bytes of parameters, {moments:,} of the optimizer, {batch:,} of a batch, '
+              f'{inside:,} inside a step')
+        _refuse_too_large(name, weights + moments + tree.nbytes(state.stats) + batch + inside)
+
+
+class _Blank:
+    """A source of zeros, for shapes."""
+
+    def __init__(self, d_in: int):
+        self._d_in = d_in
+
+    def batch(self, step, size):
+        return {'x': jax.numpy.zeros((size, self._d_in))}
 
 
 def _refuse_too_large(name: str, needed: int) -> None:
-    import os
-
-    stats = jax.devices()[0].memory_stats() or {}
-    limit = stats.get('bytes_limit') or (os.sysconf('SC_PAGE_SIZE')
-                                         * os.sysconf('SC_PHYS_PAGES'))
+    limit = env.memory()
     if needed > limit:
         raise config_lib.ConfigError(
             f'dictionaries.{name}: needs about {needed:,} bytes, the device has {limit:,}; '

@@ -5,7 +5,10 @@ A config has
     source       section of data/sources
     dictionaries {name: {dictionary, init, losses, optim, steps, batch_size, subject}}
     evaluation   {sequences or rows, seed}
-    log_every, save_every
+    log_every, save_every, keep, keep_every     checkpoints: the newest `keep`, and for ever
+                 each multiple of `keep_every`
+    sinks        names or sections of train/sinks
+    require      'gpu' or 'tpu': refuse to fall back to the CPU
 
 `check` builds everything without compiling and reports all problems at once; `run` does the
 work, each stage resumable, and returns the flat results.
@@ -22,7 +25,7 @@ from typing import Any, Mapping
 import jax
 from safetensors.flax import load_file, save_file
 
-from saex import config as config_lib, evaluate, tree
+from saex import config as config_lib, env, evaluate, tree
 from saex.dictionary import build as build_dictionary
 from saex.formats import saelens
 from saex.losses import objective
@@ -31,8 +34,9 @@ from saex.subjects.network import Network
 from saex.train import dictionary, files, loop, subject as subject_problem
 
 ROOT = pathlib.Path(__file__).parent
-KEYS = {'seed', 'world', 'subject', 'source', 'dictionaries', 'evaluation', 'log_every',
-        'save_every', 'title'}
+LOOP = {'log_every': 10, 'save_every': 200, 'keep': 2, 'keep_every': 0}
+KEYS = {'seed', 'world', 'subject', 'source', 'dictionaries', 'evaluation', 'title', 'sinks',
+        'require', *LOOP}
 DICTIONARY_KEYS = {'dictionary', 'init', 'losses', 'optim', 'steps', 'batch_size', 'subject'}
 
 
@@ -53,6 +57,7 @@ class Plan:
     model: Any
     subject_optimizer: Any
     recipes: dict[str, Recipe]
+    loop: dict
 
 
 def plan(config: Mapping) -> Plan:
@@ -89,9 +94,16 @@ def plan(config: Mapping) -> Plan:
         attempt(config_lib.build, 'saex.data.sources', config['source'], where='source')
     recipes = {name: attempt(_recipe, section, d_in, f'dictionaries.{name}')
                for name, section in config['dictionaries'].items()}
+    sinks = [attempt(config_lib.build, 'saex.train.sinks', sink, where=f'sinks[{i}]')
+             for i, sink in enumerate(config.get('sinks', ()))]
+    loop_options = {k: config.get(k, default) for k, default in LOOP.items()}
+    problems += [f'{k}: expected a positive int, got {value!r}'
+                 for k, value in loop_options.items()
+                 if type(value) is not int or value < 1 and (k, value) != ('keep_every', 0)]
+    attempt(env.require, config.get('require'))
     if problems:
         raise config_lib.ConfigError(problems)
-    return Plan(config, world, model, optimizer, recipes)
+    return Plan(config, world, model, optimizer, recipes, loop_options | {'sinks': sinks})
 
 
 def _counts(section: Mapping, where: str) -> list[str]:
@@ -137,11 +149,27 @@ def run(config: Mapping, workdir: str | pathlib.Path, fresh: bool = False) -> di
     """
     made = plan(config)
     workdir = pathlib.Path(workdir)
-    if fresh and workdir.exists():
-        shutil.rmtree(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
+    with files.locked(workdir):
+        if fresh:
+            _empty(workdir)
+        return _run(made, workdir)
+
+
+def _empty(workdir: pathlib.Path) -> None:
+    held = [p for p in workdir.iterdir() if p.name != 'lock']
+    if held and not (workdir / 'config.json').is_file():
+        raise config_lib.ConfigError(f'--fresh: {workdir} holds no run of saex but '
+                                     f'{held[0].name!r}; nothing was deleted')
+    for path in workdir.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != 'lock':
+            path.unlink()
+
+
+def _run(made: Plan, workdir: pathlib.Path) -> dict:
     files.write_json(workdir / 'config.json', made.config)
-    files.write_json(workdir / 'env.json', environment())
+    files.write_json(workdir / 'env.json', env.describe())
     seconds, network, untrained = {}, None, None
     if made.model is not None:
         began = time.monotonic()
@@ -158,9 +186,7 @@ def run(config: Mapping, workdir: str | pathlib.Path, fresh: bool = False) -> di
         state = loop.fit(
             recipe.problem, source, recipe.optimizer, steps=recipe.section['steps'],
             batch_size=recipe.section['batch_size'], seed=made.config.get('seed', 0),
-            directory=workdir / 'train' / name, name=name, identity=identity,
-            log_every=made.config.get('log_every', 10),
-            save_every=made.config.get('save_every', 200))
+            directory=workdir / 'train' / name, name=name, identity=identity, **made.loop)
         saelens.write(workdir / 'dictionaries' / name, recipe.model, state.params,
                       state.stats, {'hook_name': made.config['source'].get('site'),
                                     'recipe': recipe.section['dictionary']})
@@ -172,21 +198,6 @@ def run(config: Mapping, workdir: str | pathlib.Path, fresh: bool = False) -> di
     files.write_json(workdir / 'results.json', results)
     files.write_json(workdir / 'seconds.json', seconds)
     return results
-
-
-def environment() -> dict:
-    """Versions and devices, for env.json."""
-    import platform
-
-    import flax
-    import jaxlib
-    import optax
-
-    from saex import __version__
-    return {'saex': __version__, 'jax': jax.__version__, 'jaxlib': jaxlib.__version__,
-            'flax': flax.__version__, 'optax': optax.__version__,
-            'python': platform.python_version(), 'machine': platform.machine(),
-            'backend': jax.default_backend(), 'devices': [str(d) for d in jax.devices()]}
 
 
 def _source(made: Plan, network: Any) -> Any:
@@ -213,7 +224,7 @@ def _subject(made: Plan, workdir: pathlib.Path) -> tuple[Network, Network]:
         return Network(made.model, tree.unflatten(load_file(cached))), untrained
     state = loop.fit(problem, source, made.subject_optimizer, steps=section['steps'],
                      batch_size=section['batch_size'], seed=seed,
-                     directory=workdir / 'train' / 'subject', name='subject',
+                     directory=workdir / 'train' / 'subject', name='subject', **made.loop,
                      identity={'config': _hash(section), 'data': source.fingerprint})
     cached.parent.mkdir(parents=True, exist_ok=True)
     building = cached.with_suffix(f'.{os.getpid()}')

@@ -45,7 +45,7 @@ def test_dry_run_counts_by_hand(capsys):
     assert cli.main([PLANTED, '--dry_run']) == 0
     out = capsys.readouterr().out
     # 64 * 512 encoder + 512 bias + 512 * 64 decoder + 64 bias
-    assert f'topk: {64 * 512 * 2 + 512 + 64:,} parameters, {4 * 66112:,} bytes' in out
+    assert f'topk: {64 * 512 * 2 + 512 + 64:,} parameters; on each device {4 * 66112:,} ' in out
 
 
 def test_what_cannot_fit_is_refused(capsys):
@@ -58,3 +58,11 @@ def test_list_names_parts(capsys):
     assert cli.main(['--list']) == 0
     out = capsys.readouterr().out
     assert 'batch_topk, jumprelu, relu, topk' in out and 'quickstart' in out
+
+
+def test_doctor_names_versions_and_what_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr('saex.env.OPTIONAL', {'no-such-package': 'plots'})
+    assert cli.main(['--doctor']) == 0
+    out = capsys.readouterr().out
+    assert 'backend cpu' in out and '\njax ' in out and 'GiB' in out
+    assert "no-such-package is not installed (optional): pip install 'saex[plots]'" in out

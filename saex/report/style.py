@@ -17,7 +17,7 @@ p{margin:4px 0 12px;max-width:72ch}
 .cards{grid-template-columns:repeat(auto-fit,minmax(170px,1fr));margin:22px 0}
 .charts{grid-template-columns:repeat(auto-fit,minmax(300px,1fr))}
 .maps svg{max-width:220px}
-.maps{grid-template-columns:repeat(auto-fill,minmax(190px,1fr))}
+.maps{grid-template-columns:repeat(auto-fill,minmax(min(190px,40vw),1fr))}
 .card,figure{background:var(--card);border:1px solid var(--rule);border-radius:10px;
 padding:14px 16px;margin:0}
 .card b{display:block;font-size:28px;line-height:1.15;font-variant-numeric:tabular-nums}

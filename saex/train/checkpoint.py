@@ -23,14 +23,14 @@ class CheckpointError(RuntimeError):
 class Checkpoints:
     """The checkpoints of one run, `directory/STEP/`.
 
-    keep: how many of the newest verified steps stay. say: called with one line when a bad
-    step is passed over.
+    keep: how many of the newest steps stay. keep_every: steps that are a multiple of it
+    stay for ever (0: none). say: called with one line when a bad step is passed over.
     """
 
-    def __init__(self, directory: str | pathlib.Path, keep: int = 2,
+    def __init__(self, directory: str | pathlib.Path, keep: int = 2, keep_every: int = 0,
                  say: Callable[[str], None] = print):
         self._root = pathlib.Path(directory).absolute()
-        self._keep, self._say = keep, say
+        self._keep, self._keep_every, self._say = keep, keep_every, say
 
     def steps(self) -> list[int]:
         """Steps on disk whose save was completed, ascending."""
@@ -55,7 +55,8 @@ class Checkpoints:
         files.write_json(building / MANIFEST, _digests(building))
         building.rename(final)
         for old in self.steps()[:-self._keep]:
-            shutil.rmtree(self._root / str(old))
+            if not self._keep_every or old % self._keep_every:
+                shutil.rmtree(self._root / str(old))
 
     def restore(self, target: Any) -> tuple[Any, dict] | None:
         """(state, meta) of the newest step that verifies, shaped and sharded like target;

@@ -1,4 +1,6 @@
-"""Files that are whole or absent."""
+"""Files that are whole or absent, and folders that one run holds at a time."""
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +24,25 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     """Strict JSON (NaN refused), keys sorted, atomically."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
     write_atomic(path, (text + '\n').encode())
+
+
+@contextlib.contextmanager
+def locked(directory: pathlib.Path):
+    """Holds `directory`/lock; the system frees it when the process ends, however it ends.
+    Raises OSError when another process holds it."""
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / 'lock', 'a+', encoding='utf-8') as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            f.seek(0)
+            raise OSError(f'{directory} is in use by process {f.read().strip()}; wait for '
+                          'it, stop it, or use another --workdir') from e
+        f.truncate(0)
+        f.write(str(os.getpid()))
+        f.flush()
+        yield
 
 
 def sha256(path: pathlib.Path) -> str:

@@ -1,6 +1,6 @@
 """The training loop: restore or begin, step, log, save."""
 import pathlib
-from typing import Any, Callable
+from typing import Any, Callable, Iterable
 
 import jax
 import numpy as np
@@ -20,21 +20,24 @@ class Diverged(RuntimeError):
 
 def fit(problem: Problem, source: Any, optimizer: Optimizer, *, steps: int, batch_size: int,
         seed: int, directory: str | pathlib.Path, name: str = 'train', log_every: int = 10,
-        save_every: int = 200, give_up_after: int = 20, identity: dict | None = None,
-        place: Callable = lambda value, kind: value) -> TrainState:
+        save_every: int = 200, keep: int = 2, keep_every: int = 0, give_up_after: int = 20,
+        identity: dict | None = None, sinks: Iterable[Any] = (),
+        place: Callable = lambda value, kind: jax.device_put(value)) -> TrainState:
     """Trains to `steps` and returns the state, from the newest checkpoint if there is one.
 
     A run that was killed and is called again ends in the same bits: batches and keys are
     functions of (seed, step), and everything else is in the state.
 
-    directory: holds checkpoints/ and metrics.jsonl. identity: what must be equal for a
-    resume (config hash, data fingerprint); a difference is a CheckpointError. place:
-    `(value, 'state' | 'batch') -> value` puts arrays on a mesh. Raises Stopped on SIGTERM
-    or SIGINT after saving, and Diverged after `give_up_after` skipped updates in a row.
+    directory: holds checkpoints/ and metrics.jsonl. keep, keep_every: which checkpoints
+    stay. identity: what must be equal for a resume (config hash, data fingerprint); a
+    difference is a CheckpointError. sinks: parts of train/sinks.
+    place: `(value, 'state' | 'batch') -> value` puts arrays on the devices; a step that
+    moves anything else between host and device is an error. Raises Stopped on SIGTERM or
+    SIGINT after saving, and Diverged after `give_up_after` skipped updates in a row.
     """
     directory = pathlib.Path(directory)
     key = jax.random.key(seed)
-    checkpoints = checkpoint.Checkpoints(directory / 'checkpoints')
+    checkpoints = checkpoint.Checkpoints(directory / 'checkpoints', keep, keep_every)
     identity = identity or {}
     state = place(step_lib.initial(problem, optimizer, source, jax.random.fold_in(key, 0)),
                   'state')
@@ -45,18 +48,21 @@ def fit(problem: Problem, source: Any, optimizer: Optimizer, *, steps: int, batc
     done = int(state.step)
     step_fn = jax.jit(step_lib.make(problem, optimizer), donate_argnums=0)
     step_key = jax.random.fold_in(key, 1)
-    metrics_log = log.MetricsLog(directory / 'metrics.jsonl', done)
+    logs = [log.MetricsLog(directory / 'metrics.jsonl', done),
+            *(sink.open(directory, name) for sink in sinks)]
     bar = log.Progress(name, steps, done, batch_size)
     try:
         with signals.StopRequest() as stop:
             while done < steps:
                 batch = place(source.batch(done, batch_size), 'batch')
-                state, metrics = step_fn(state, batch, step_key)
+                with jax.transfer_guard('disallow'):
+                    state, metrics = step_fn(state, batch, step_key)
                 done += 1
                 if done % log_every == 0 or done == steps:
                     values = {k: float(v) for k, v in jax.device_get(metrics).items()}
                     values['details/n_training_samples'] = float(done * batch_size)
-                    metrics_log.write(done, values)
+                    for each in logs:
+                        each.write(done, values)
                     bar.update(done, {k: values[k] for k in problem.summary})
                     _check_health(state, give_up_after, checkpoints, identity)
                 if done % save_every == 0 or done == steps or stop.requested:
@@ -66,7 +72,8 @@ def fit(problem: Problem, source: Any, optimizer: Optimizer, *, steps: int, batc
                                   'the same command goes on')
     finally:
         bar.close()
-        metrics_log.close()
+        for each in logs:
+            each.close()
     return state
 
 

@@ -1,0 +1,65 @@
+"""What this machine offers: versions, devices, memory; and what is missing."""
+import importlib.metadata
+import os
+import platform
+
+import jax
+
+from saex.config import ConfigError
+
+PACKAGES = ('saex', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'tensorstore',
+            'ml_collections', 'numpy', 'safetensors', 'scipy')
+OPTIONAL = {'tokenizers': 'text', 'transformers': 'text', 'tensorboardX': 'tensorboard',
+            'wandb': 'wandb', 'matplotlib': 'plots'}
+EXTRAS = {'gpu': 'cuda12', 'tpu': 'tpu'}
+
+
+def describe() -> dict:
+    """Versions and devices as plain JSON, for env.json."""
+    return {'versions': {name: version(name) for name in PACKAGES},
+            'python': platform.python_version(), 'machine': platform.machine(),
+            'backend': jax.default_backend(), 'processes': jax.process_count(),
+            'devices': [str(d) for d in jax.devices()]}
+
+
+def version(package: str) -> str | None:
+    """The installed version, None when it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def memory() -> int:
+    """Bytes that the first device may use; on a CPU the machine's memory."""
+    stats = jax.devices()[0].memory_stats() or {}
+    return stats.get('bytes_limit') or (os.sysconf('SC_PAGE_SIZE')
+                                        * os.sysconf('SC_PHYS_PAGES'))
+
+
+def require(kind: str | None) -> None:
+    """Raises ConfigError when the backend is not `kind` ('cpu', 'gpu' or 'tpu'): JAX falls
+    back to the CPU with no more than a warning."""
+    if kind not in (None, 'cpu', 'gpu', 'tpu'):
+        raise ConfigError(f"require: expected 'cpu', 'gpu' or 'tpu', got {kind!r}")
+    found = jax.default_backend()
+    if kind is None or kind == found or kind == 'cpu':
+        return
+    raise ConfigError(f"require: no {kind} is at hand, JAX runs on {found}; pip install "
+                      f"'saex[{EXTRAS[kind]}]' on a machine that has one")
+
+
+def report() -> str:
+    """The doctor's page: what is here, and the pip line for what is not."""
+    here = describe()
+    lines = [f'python {here["python"]} on {here["machine"]}, backend {here["backend"]}: '
+             f'{len(here["devices"])} device(s) {", ".join(here["devices"][:4])}, '
+             f'{memory() / 2 ** 30:.1f} GiB']
+    lines += [f'{name} {found}' if found else f'{name} is missing: pip install saex'
+              for name, found in here['versions'].items()]
+    lines += [f'{name} {version(name)}' if version(name) else
+              f"{name} is not installed (optional): pip install 'saex[{extra}]'"
+              for name, extra in OPTIONAL.items()]
+    if here['backend'] == 'cpu':
+        lines.append("no accelerator: pip install 'saex[cuda12]' or 'saex[tpu]' where one is")
+    return '\n'.join(lines)

@@ -1,0 +1,129 @@
+"""What the loop does beside stepping: files, sinks, the lock, the transfer guard."""
+import json
+import subprocess
+import sys
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from saex import config, experiment
+from saex.optim import chain
+from saex.train import files, loop
+from saex.train.sinks.tensorboard import Tensorboard
+from saex.train.sinks.wandb import Wandb
+from saex.train.state import Problem
+
+
+class Ones:
+    spec, fingerprint = {'d_in': 2}, 'ones'
+
+    def batch(self, step, size):
+        return {'x': np.ones((size, 2), np.float32)}
+
+
+def loss(params, stats, weights, batch, key, step):
+    value = jnp.mean((batch['x'] @ params['w']) ** 2)
+    return value, ({'metrics/fvu': value}, stats)
+
+
+PROBLEM = Problem(lambda key, source: ({'w': jnp.ones((2, 1))}, {}), loss, {},
+                  ('metrics/fvu',))
+
+
+def fit(directory, **options):
+    return loop.fit(PROBLEM, Ones(), chain.build(dict(name='adam', lr=0.1), 12), steps=12,
+                    batch_size=4, seed=0, directory=directory, log_every=4, save_every=2,
+                    **options)
+
+
+def test_old_checkpoints_go_but_every_fourth_stays(tmp_path):
+    fit(tmp_path, keep=1, keep_every=4)
+    held = {int(p.name) for p in (tmp_path / 'checkpoints').iterdir()}
+    assert held == {4, 8, 12}
+
+
+def test_a_step_that_moves_data_by_itself_is_an_error(tmp_path):
+    fit(tmp_path / 'explicit')
+    with pytest.raises(Exception, match='Disallowed host-to-device transfer'):
+        fit(tmp_path / 'implicit', place=lambda value, kind: value)
+
+
+def test_tensorboard_gets_what_the_file_gets(tmp_path, monkeypatch):
+    seen = []
+
+    class SummaryWriter:
+        def __init__(self, directory):
+            seen.append(directory)
+
+        def add_scalar(self, key, value, step):
+            seen.append((step, key, value))
+
+        def close(self):
+            seen.append('closed')
+
+    monkeypatch.setitem(sys.modules, 'tensorboardX',
+                        types.SimpleNamespace(SummaryWriter=SummaryWriter, __spec__=1))
+    fit(tmp_path, sinks=[Tensorboard()])
+    lines = [json.loads(t) for t in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+    assert seen[0] == str(tmp_path / 'tensorboard') and seen[-1] == 'closed'
+    assert seen[1:-1] == [(line['step'], k, v) for line in lines for k, v in line.items()
+                          if k != 'step']
+
+
+def test_wandb_goes_on_in_the_same_run(tmp_path, monkeypatch):
+    begun, logged = [], []
+    fake = types.SimpleNamespace(
+        __spec__=1, util=types.SimpleNamespace(generate_id=lambda: f'id{len(begun)}'),
+        init=lambda **options: begun.append(options) or types.SimpleNamespace(
+            log=lambda metrics, step: logged.append(step), finish=lambda: None))
+    monkeypatch.setitem(sys.modules, 'wandb', fake)
+    for _ in range(2):
+        fit(tmp_path, sinks=[Wandb(mode='offline')])
+    assert [options['id'] for options in begun] == ['id0', 'id0'] and logged == [4, 8, 12]
+
+
+def test_a_sink_that_is_not_installed_is_named_before_anything_runs(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'wandb', None)
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    with pytest.raises(config.ConfigError, match=r"needs wandb; pip install 'saex\[wandb\]'"):
+        config.build('saex.train.sinks', 'wandb', where='sinks[0]')
+
+
+def test_a_workdir_serves_one_run_at_a_time(tmp_path):
+    code = (f'from saex.train import files\nwith files.locked({str(tmp_path)!r}): '
+            'print("held", flush=True); input()')
+    other = subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True)
+    with other:
+        assert other.stdout.readline() == 'held\n'
+        with pytest.raises(OSError, match=f'in use by process {other.pid}'):
+            with files.locked(tmp_path):
+                pass
+        other.kill()
+    with files.locked(tmp_path):
+        pass
+
+
+def test_fresh_deletes_runs_only(tmp_path):
+    (tmp_path / 'thesis.tex').write_text('years of work')
+    section = {'source': {'name': 'planted'}, 'dictionaries': {}}
+    with pytest.raises(config.ConfigError, match='nothing was deleted'):
+        experiment.run(section, tmp_path, fresh=True)
+    assert (tmp_path / 'thesis.tex').is_file()
+
+
+@pytest.mark.parametrize('key, value', [('keep', 0), ('keep_every', -1), ('save_every', 1.5),
+                                        ('require', 'gpus')])
+def test_bad_options_of_the_loop(key, value):
+    section = {'source': {'name': 'planted'}, 'dictionaries': {}, key: value}
+    with pytest.raises(config.ConfigError, match=f'^{key}: expected'):
+        experiment.plan(section)
+
+
+def test_a_missing_accelerator_is_an_error_where_one_is_required():
+    assert jax.default_backend() == 'cpu'
+    with pytest.raises(config.ConfigError, match=r"no gpu is at hand.*saex\[cuda12\]"):
+        experiment.plan({'source': {'name': 'planted'}, 'dictionaries': {}, 'require': 'gpu'})
