@@ -19,13 +19,14 @@ def get_config(arg=None):
     arg = parse_arg(arg, runlocal=False, world_seed=7, seed=0, size=6, colours=9)
     grown = max(arg.size / 6, 1) ** 3        # larger mazes need longer training
     steps, batch = (30, 256) if arg.runlocal else (int(1600 * grown), 1024)
-    features, k = 32 * math.ceil(arg.size ** 2 / 9), 4
+    count, k = arg.size ** 2, 4
 
     def dictionaries(**extra):
-        return {'batch_topk': batch_topk.recipe(features, k, steps, batch, lr=2e-3, k_aux=64,
-                                                aux_weight=1 / 8, dead_after=20_000) | extra,
-                'jumprelu': jumprelu.recipe(features, k, steps, batch, gain=0.03,
-                                            over=0.35) | extra}
+        return {'batch_topk': batch_topk.recipe(
+                    32 * math.ceil(count / 12), k, steps, batch, lr=1e-3, k_aux=4,
+                    aux_weight=1 / 2, dead_after=20_000) | extra,
+                'jumprelu': jumprelu.recipe(32 * math.ceil(count / 9), k, steps, batch,
+                                            gain=0.03, over=0.35) | extra}
 
     untrained = dictionaries(subject='untrained')
     return ml_collections.ConfigDict(dict(
