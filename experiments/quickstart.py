@@ -3,7 +3,7 @@
     python experiments/run.py --config=experiments/quickstart.py --workdir=runs/quickstart
 
 Arguments (--config=experiments/quickstart.py:world_seed=11,size=8): runlocal, world_seed,
-seed, size, colours.
+seed, size, colours (0: four rooms share each).
 """
 import math
 
@@ -16,7 +16,7 @@ from saex.config import parse_arg
 
 
 def get_config(arg=None):
-    arg = parse_arg(arg, runlocal=False, world_seed=7, seed=0, size=6, colours=9)
+    arg = parse_arg(arg, runlocal=False, world_seed=7, seed=0, size=6, colours=0)
     grown = max(arg.size / 6, 1) ** 3        # larger mazes need longer training
     steps, batch = (30, 256) if arg.runlocal else (int(1600 * grown), 1024)
     count, k = arg.size ** 2, 4
@@ -31,7 +31,7 @@ def get_config(arg=None):
     untrained = dictionaries(subject='untrained')
     return ml_collections.ConfigDict(dict(
         title='rooms', seed=arg.seed,
-        world=rooms.world(arg.size, arg.colours, arg.world_seed),
+        world=rooms.world(arg.size, arg.colours or max(count // 4, 2), arg.world_seed),
         subject=small_decoder.subject(steps=20 if arg.runlocal else int(800 * grown)),
         source=rooms.source(sequences=256 if arg.runlocal else 4096),
         dictionaries=dictionaries() | {

@@ -1,5 +1,7 @@
 """The command line of experiments/run.py."""
+import functools
 import importlib.util
+import math
 import pathlib
 import sys
 from typing import Any
@@ -8,6 +10,7 @@ import jax
 import ml_collections
 
 from saex import config as config_lib, env, experiment, tree
+from saex.ops import select
 
 USAGE = """usage: python experiments/run.py --config=FILE.py[:ARG,KEY=VALUE] --workdir=DIR
   --config.a.b=VALUE   override one value of the config
@@ -126,34 +129,34 @@ def _override(config: Any, key: str, text: str) -> list[str]:
 
 def _dry_run(made: experiment.Plan, config: Any) -> None:
     """Shapes only: nothing is allocated, and each step is compiled to learn what it holds."""
-    from saex.train import step
+    from saex.train import dictionary, step
 
     print(config)
+    placement, key = made.loop['placement'], jax.random.key(0)
     for name, recipe in made.recipes.items():
-        shape = (recipe.section['batch_size'], recipe.model.d_in)
-        state = jax.eval_shape(lambda key: step.initial(
-            recipe.problem, recipe.optimizer, _Blank(recipe.model.d_in), key),
-            jax.random.key(0))
-        compiled = jax.jit(step.make(recipe.problem, recipe.optimizer), donate_argnums=0
-                           ).lower(state, {'x': jax.ShapeDtypeStruct(shape, 'float32')},
-                                   jax.random.key(0)).compile()
-        weights, moments = tree.nbytes(state.params), tree.nbytes(state.opt_state)
+        rows, d_in = recipe.section['batch_size'], recipe.model.d_in
+        sample = jax.ShapeDtypeStruct((dictionary.SAMPLE_BATCHES * rows, d_in), 'float32')
+        state = jax.eval_shape(functools.partial(
+            step.initial, recipe.problem, recipe.optimizer), key, sample)
+        homes = placement.state(state)
+        state = jax.tree.map(lambda x, home: jax.ShapeDtypeStruct(
+            x.shape, x.dtype, sharding=home), state, homes)
+        batch = {'x': jax.ShapeDtypeStruct((rows, d_in), 'float32', sharding=placement.rows)}
+        with select.on_mesh(placement.mesh):
+            compiled = jax.jit(step.make(recipe.problem, recipe.optimizer), donate_argnums=0,
+                               out_shardings=(homes, None)).lower(state, batch, key).compile()
+        weights, moments, held, fed = (
+            _on_each_device(part) for part in (state.params, state.opt_state, state, batch))
         inside = compiled.memory_analysis().temp_size_in_bytes
-        batch = 4 * shape[0] * shape[1]
         print(f'{name}: {tree.count(state.params):,} parameters; on each device {weights:,} '
-              f'bytes of parameters, {moments:,} of the optimizer, {batch:,} of a batch, '
+              f'bytes of parameters, {moments:,} of the optimizer, {fed:,} of a batch, '
               f'{inside:,} inside a step')
-        _refuse_too_large(name, weights + moments + tree.nbytes(state.stats) + batch + inside)
+        _refuse_too_large(name, held + fed + inside)
 
 
-class _Blank:
-    """A source of zeros, for shapes."""
-
-    def __init__(self, d_in: int):
-        self._d_in = d_in
-
-    def batch(self, step, size):
-        return {'x': jax.numpy.zeros((size, self._d_in))}
+def _on_each_device(part: Any) -> int:
+    return sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
+               for x in jax.tree.leaves(part))
 
 
 def _refuse_too_large(name: str, needed: int) -> None:

@@ -3,7 +3,9 @@
 A config has
     seed, world (section), subject {model, optim, steps, batch_size}    (both may be absent)
     source       section of data/sources
-    dictionaries {name: {dictionary, init, losses, optim, steps, batch_size, subject}}
+    dictionaries {name: {dictionary, init, losses, optim, steps, batch_size, subject, seed}};
+                 those of one subject and batch size train together on one stream
+    mesh         {data, model}: sizes of the mesh's axes
     evaluation   {sequences or rows, seed}
     log_every, save_every, keep, keep_every     checkpoints: the newest `keep`, and for ever
                  each multiple of `keep_every`
@@ -25,19 +27,21 @@ from typing import Any, Mapping
 import jax
 from safetensors.flax import load_file, save_file
 
-from saex import config as config_lib, env, evaluate, tree
+from saex import config as config_lib, env, evaluate, mesh, tree
 from saex.dictionary import build as build_dictionary
 from saex.formats import saelens
 from saex.losses import objective
 from saex.optim import chain
 from saex.subjects.network import Network
 from saex.train import dictionary, files, loop, subject as subject_problem
+from saex.train.state import Member
 
 ROOT = pathlib.Path(__file__).parent
 LOOP = {'log_every': 10, 'save_every': 200, 'keep': 2, 'keep_every': 0}
 KEYS = {'seed', 'world', 'subject', 'source', 'dictionaries', 'evaluation', 'title', 'sinks',
-        'require', *LOOP}
-DICTIONARY_KEYS = {'dictionary', 'init', 'losses', 'optim', 'steps', 'batch_size', 'subject'}
+        'require', 'mesh', *LOOP}
+DICTIONARY_KEYS = {'dictionary', 'init', 'losses', 'optim', 'steps', 'batch_size', 'subject',
+                   'seed'}
 
 
 @dataclasses.dataclass
@@ -101,9 +105,14 @@ def plan(config: Mapping) -> Plan:
                  for k, value in loop_options.items()
                  if type(value) is not int or value < 1 and (k, value) != ('keep_every', 0)]
     attempt(env.require, config.get('require'))
+    placement = mesh.Placement(attempt(mesh.make, config['mesh']) if 'mesh' in config else None)
+    for name, recipe in recipes.items():
+        problems += [f'dictionaries.{name}.{line}' for line in placement.problems(
+            recipe.section['batch_size'], recipe.model.features)] if recipe else []
     if problems:
         raise config_lib.ConfigError(problems)
-    return Plan(config, world, model, optimizer, recipes, loop_options | {'sinks': sinks})
+    return Plan(config, world, model, optimizer, recipes, loop_options | {
+        'sinks': sinks, 'placement': placement})
 
 
 def _counts(section: Mapping, where: str) -> list[str]:
@@ -175,29 +184,42 @@ def _run(made: Plan, workdir: pathlib.Path) -> dict:
         began = time.monotonic()
         network, untrained = _subject(made, workdir)
         seconds['subject'] = time.monotonic() - began
-    trained, sources = {}, {}
-    for name, recipe in made.recipes.items():
+    trained = {}
+    for (subject, batch_size), names in _groups(made).items():
         began = time.monotonic()
-        subject = recipe.section.get('subject')
-        if subject not in sources:
-            sources[subject] = _source(made, untrained if subject == 'untrained' else network)
-        source = sources[subject]
-        identity = {'config': _hash(recipe.section), 'data': source.fingerprint}
-        state = loop.fit(
-            recipe.problem, source, recipe.optimizer, steps=recipe.section['steps'],
-            batch_size=recipe.section['batch_size'], seed=made.config.get('seed', 0),
-            directory=workdir / 'train' / name, name=name, identity=identity, **made.loop)
-        saelens.write(workdir / 'dictionaries' / name, recipe.model, state.params,
-                      state.stats, {'hook_name': made.config['source'].get('site'),
-                                    'recipe': recipe.section['dictionary']})
-        trained[name] = (state, source)
-        seconds[name] = time.monotonic() - began
+        source = _source(made, untrained if subject == 'untrained' else network)
+        members = [_member(made, name, source, workdir) for name in names]
+        states = loop.fit(members, source, batch_size=batch_size, **made.loop)
+        for name in names:
+            recipe, state = made.recipes[name], states[name]
+            saelens.write(workdir / 'dictionaries' / name, recipe.model, state.params,
+                          state.stats, {'hook_name': made.config['source'].get('site'),
+                                        'recipe': recipe.section['dictionary']})
+            trained[name] = (state, source)
+        seconds[', '.join(names)] = time.monotonic() - began
     began = time.monotonic()
     results = evaluate.everything(made, trained, network, workdir)
     seconds['evaluation'] = time.monotonic() - began
     files.write_json(workdir / 'results.json', results)
     files.write_json(workdir / 'seconds.json', seconds)
     return results
+
+
+def _groups(made: Plan) -> dict[tuple, list[str]]:
+    """(subject, batch size) -> the dictionaries that can share their batches."""
+    groups: dict[tuple, list[str]] = {}
+    for name, recipe in made.recipes.items():
+        key = recipe.section.get('subject'), recipe.section['batch_size']
+        groups.setdefault(key, []).append(name)
+    return groups
+
+
+def _member(made: Plan, name: str, source: Any, workdir: pathlib.Path) -> Member:
+    recipe = made.recipes[name]
+    seed = recipe.section.get('seed', made.config.get('seed', 0))
+    return Member(name, recipe.problem, recipe.optimizer, recipe.section['steps'], seed,
+                  workdir / 'train' / name,
+                  {'config': _hash(recipe.section), 'data': source.fingerprint})
 
 
 def _source(made: Plan, network: Any) -> Any:
@@ -216,16 +238,17 @@ def _subject(made: Plan, workdir: pathlib.Path) -> tuple[Network, Network]:
     section, seed = made.config['subject'], made.config.get('seed', 0)
     problem = subject_problem.problem(made.model)
     source = subject_problem.WorldSource(made.world, seed)
-    start, _ = problem.init(jax.random.fold_in(jax.random.key(seed), 0), source)
+    start, _ = jax.jit(problem.init)(jax.random.fold_in(jax.random.key(seed), 0), None)
     untrained = Network(made.model, start)
     name = _hash([section, made.world.fingerprint, seed, _code_version(), jax.__version__])
     cached = _cache() / 'subjects' / f'{name}.safetensors'
     if cached.is_file():
         return Network(made.model, tree.unflatten(load_file(cached))), untrained
-    state = loop.fit(problem, source, made.subject_optimizer, steps=section['steps'],
-                     batch_size=section['batch_size'], seed=seed,
-                     directory=workdir / 'train' / 'subject', name='subject', **made.loop,
-                     identity={'config': _hash(section), 'data': source.fingerprint})
+    member = Member('subject', problem, made.subject_optimizer, section['steps'], seed,
+                    workdir / 'train' / 'subject',
+                    {'config': _hash(section), 'data': source.fingerprint})
+    state = loop.fit([member], source, batch_size=section['batch_size'],
+                     **made.loop)['subject']
     cached.parent.mkdir(parents=True, exist_ok=True)
     building = cached.with_suffix(f'.{os.getpid()}')
     save_file(tree.flatten(state.params), building)

@@ -17,6 +17,8 @@ from flax import struct
 import jax
 import jax.numpy as jnp
 
+from saex.ops import select
+
 Array = jax.Array
 Batch = dict[str, Any]
 
@@ -81,7 +83,7 @@ class DensePre:
         return self.value
 
     def top_k(self, k: int) -> tuple[Array, Array]:
-        return jax.lax.top_k(self.value, k)
+        return select.top_k(self.value, k)
 
 
 @struct.dataclass

@@ -33,7 +33,7 @@ def make(selector='relu', transform='identity', losses=None):
                                  build.initialiser({}), B)
     optimizer = chain.build(dict(name='adam', lr=1e-2, clip=1.0,
                                  constraints={'unit_rows': {}}), 10)
-    state = step.initial(problem, optimizer, Fixed(), jax.random.key(0))
+    state = step.initial(problem, optimizer, jax.random.key(0), problem.sample(Fixed()))
     return model, step.make(problem, optimizer), state
 
 

@@ -21,9 +21,12 @@ def problem(model: Dictionary, objective: Objective, initialise: Callable,
     The transform and the initial parameters are fitted on the first batches of the
     source (a pure function of its seed, so a restart finds the same).
     """
-    def init(key, source):
+    def sample(source):
         batches = [source.batch(i, batch_size)['x'] for i in range(SAMPLE_BATCHES)]
-        return initialise_on(model, initialise, key, jnp.concatenate(batches))
+        return jnp.concatenate(batches)
+
+    def init(key, sample):
+        return initialise_on(model, initialise, key, sample)
 
     def loss(params, stats, weights, batch, key, step):
         def run(module):
@@ -40,21 +43,18 @@ def problem(model: Dictionary, objective: Objective, initialise: Callable,
         (total, metrics), new = nn.apply(run, model, mutable=['stats'])(variables)
         return total, (metrics, jax.lax.stop_gradient(new['stats']))
 
-    return Problem(init, loss, objective.weights,
+    return Problem(sample, init, loss, objective.weights,
                    summary=('metrics/l0', 'metrics/fvu', 'sparsity/dead_features'))
 
 
 def initialise_on(model: Dictionary, initialise: Callable, key, sample) -> tuple:
     """(params, stats) from sample [N, D] of raw activations."""
-    def create(key, sample):
-        variables = model.init(key, sample[:2])
-        _, fitted = model.apply(variables, sample, method='fit', mutable=['stats'])
-        stats = {**variables['stats'], **fitted['stats']}
-        held = {'params': variables['params'], 'stats': stats}
-        inside = model.apply(held, sample, method='to_inside')
-        return initialise(jax.random.fold_in(key, 1), variables['params'], inside), stats
-
-    return jax.jit(create)(key, sample)
+    variables = model.init(key, sample[:2])
+    _, fitted = model.apply(variables, sample, method='fit', mutable=['stats'])
+    stats = {**variables['stats'], **fitted['stats']}
+    inside = model.apply({'params': variables['params'], 'stats': stats}, sample,
+                         method='to_inside')
+    return initialise(jax.random.fold_in(key, 1), variables['params'], inside), stats
 
 
 def describe(module: Dictionary, out, mask) -> Mapping[str, jax.Array]:

@@ -4,6 +4,7 @@ import math
 import pathlib
 import sys
 import time
+from typing import Mapping, Sequence
 
 from saex.train import files
 
@@ -51,18 +52,23 @@ def read(path: str | pathlib.Path) -> list[dict]:
 class Progress:
     """A tqdm bar on a terminal or notebook, else a plain line every ten seconds."""
 
-    def __init__(self, name: str, total: int, start: int, rows_per_step: int):
+    def __init__(self, members: Sequence[str], total: int, start: int, rows_per_step: int):
         from tqdm.auto import tqdm
 
-        self._name, self._total, self._rows = name, total, rows_per_step
+        self.name = ', '.join(members)
+        self._total, self._rows = total, rows_per_step
         self._began, self._start, self._said = time.monotonic(), start, time.monotonic()
         self._bar = None
         if sys.stderr.isatty() or 'ipykernel' in sys.modules:
-            self._bar = tqdm(total=total, initial=start, desc=name, unit='step')
+            self._bar = tqdm(total=total, initial=start, desc=self.name, unit='step')
 
-    def update(self, step: int, metrics: dict) -> None:
-        """Shows the step reached and a few metrics of it."""
-        shown = {k.rsplit('/', 1)[-1]: f'{v:.4g}' for k, v in metrics.items()}
+    def update(self, step: int, metrics: Mapping[str, Mapping[str, float]]) -> None:
+        """Shows the step reached and a few metrics of it, by member; none when empty."""
+        if not metrics:
+            return
+        keys = dict.fromkeys(k for of in metrics.values() for k in of)
+        shown = {k.rsplit('/', 1)[-1]: '|'.join(f'{of[k]:.4g}' for of in metrics.values()
+                                                if k in of) for k in keys}
         rate = (step - self._start) / max(time.monotonic() - self._began, 1e-9)
         shown['rows/s'] = f'{rate * self._rows:.3g}'
         if self._bar is not None:
@@ -72,9 +78,12 @@ class Progress:
             self._said = time.monotonic()
             left = (self._total - step) / max(rate, 1e-9)
             text = '  '.join(f'{k} {v}' for k, v in shown.items())
-            print(f'{self._name}: {step}/{self._total}  {rate:.1f} step/s  {text}  '
+            print(f'{self.name}: {step}/{self._total}  {rate:.1f} step/s  {text}  '
                   f'ETA {left:.0f} s', file=sys.stderr, flush=True)
 
-    def close(self) -> None:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         if self._bar is not None:
             self._bar.close()

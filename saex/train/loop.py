@@ -1,13 +1,15 @@
-"""The training loop: restore or begin, step, log, save."""
+"""The training loop: restore or begin, step, log, save; for one member or many."""
+import contextlib
+import functools
 import pathlib
-from typing import Any, Callable, Iterable
+from typing import Any, Iterable, Sequence
 
 import jax
-import numpy as np
 
-from saex.optim.chain import Optimizer
+from saex.mesh import Placement
+from saex.ops import select
 from saex.train import checkpoint, log, signals, step as step_lib
-from saex.train.state import Problem, TrainState
+from saex.train.state import Member, TrainState
 
 
 class Stopped(Exception):
@@ -18,73 +20,109 @@ class Diverged(RuntimeError):
     """Too many non-finite updates in a row; the last good state was saved."""
 
 
-def fit(problem: Problem, source: Any, optimizer: Optimizer, *, steps: int, batch_size: int,
-        seed: int, directory: str | pathlib.Path, name: str = 'train', log_every: int = 10,
+def fit(members: Sequence[Member], source: Any, *, batch_size: int, log_every: int = 10,
         save_every: int = 200, keep: int = 2, keep_every: int = 0, give_up_after: int = 20,
-        identity: dict | None = None, sinks: Iterable[Any] = (),
-        place: Callable = lambda value, kind: jax.device_put(value)) -> TrainState:
-    """Trains to `steps` and returns the state, from the newest checkpoint if there is one.
+        sinks: Iterable[Any] = (), placement: Placement = Placement()
+        ) -> dict[str, TrainState]:
+    """Trains every member to its own `steps` on the same batches; name -> state.
 
-    A run that was killed and is called again ends in the same bits: batches and keys are
-    functions of (seed, step), and everything else is in the state.
+    Each member goes on from its newest checkpoint, and is in every bit what it would be
+    alone: batches and keys are functions of (seed, step), and all else is in its state. A
+    run that was killed and is called again ends in the same bits.
 
-    directory: holds checkpoints/ and metrics.jsonl. keep, keep_every: which checkpoints
-    stay. identity: what must be equal for a resume (config hash, data fingerprint); a
-    difference is a CheckpointError. sinks: parts of train/sinks.
-    place: `(value, 'state' | 'batch') -> value` puts arrays on the devices; a step that
-    moves anything else between host and device is an error. Raises Stopped on SIGTERM or
-    SIGINT after saving, and Diverged after `give_up_after` skipped updates in a row.
+    keep, keep_every: which checkpoints stay. sinks: parts of train/sinks. A step that moves
+    anything between host and device by itself is an error. A member that skips
+    `give_up_after` updates in a row is saved and left; Diverged is raised when the others
+    are done. Raises Stopped on SIGTERM or SIGINT after saving, and CheckpointError when a
+    member's identity is not the saved one's.
     """
-    directory = pathlib.Path(directory)
-    key = jax.random.key(seed)
-    checkpoints = checkpoint.Checkpoints(directory / 'checkpoints', keep, keep_every)
-    identity = identity or {}
-    state = place(step_lib.initial(problem, optimizer, source, jax.random.fold_in(key, 0)),
-                  'state')
-    found = checkpoints.restore(state)
-    if found is not None:
-        state, meta = found
-        _same(meta, identity, directory)
-    done = int(state.step)
-    step_fn = jax.jit(step_lib.make(problem, optimizer), donate_argnums=0)
-    step_key = jax.random.fold_in(key, 1)
-    logs = [log.MetricsLog(directory / 'metrics.jsonl', done),
-            *(sink.open(directory, name) for sink in sinks)]
-    bar = log.Progress(name, steps, done, batch_size)
-    try:
-        with signals.StopRequest() as stop:
-            while done < steps:
-                batch = place(source.batch(done, batch_size), 'batch')
-                with jax.transfer_guard('disallow'):
-                    state, metrics = step_fn(state, batch, step_key)
-                done += 1
-                if done % log_every == 0 or done == steps:
-                    values = {k: float(v) for k, v in jax.device_get(metrics).items()}
-                    values['details/n_training_samples'] = float(done * batch_size)
-                    for each in logs:
-                        each.write(done, values)
-                    bar.update(done, {k: values[k] for k in problem.summary})
-                    _check_health(state, give_up_after, checkpoints, identity)
-                if done % save_every == 0 or done == steps or stop.requested:
-                    checkpoints.save(done, state, identity)
-                if stop.requested and done < steps:
-                    raise Stopped(f'{name}: stopped at step {done} of {steps} and saved; '
-                                  'the same command goes on')
-    finally:
-        bar.close()
-        for each in logs:
+    with contextlib.ExitStack() as held:
+        lanes = [held.enter_context(_Lane(m, source, placement, keep, keep_every, sinks))
+                 for m in members]
+        done, end = min(lane.done for lane in lanes), max(m.steps for m in members)
+        bar = held.enter_context(log.Progress([m.name for m in members], end, done,
+                                              batch_size))
+        held.enter_context(select.on_mesh(placement.mesh))
+        stop = held.enter_context(signals.StopRequest())
+        while done < end:
+            # a member that was saved later than the others waits here for them
+            active = [lane for lane in lanes if lane.runs_at(done)]
+            batch = placement.put(source.batch(done, batch_size)) if active else None
+            done += 1
+            for lane in active:
+                lane.advance(batch)
+            logged = [lane for lane in active
+                      if done % log_every == 0 or done == lane.member.steps]
+            bar.update(done, {lane.member.name: lane.write(batch_size) for lane in logged})
+            for lane in active:
+                lane.check(give_up_after)
+                if done % save_every == 0 or done == lane.member.steps or stop.requested:
+                    lane.save()
+            if stop.requested and done < end:
+                raise Stopped(f'{bar.name}: stopped at step {done} of {end} and saved; '
+                              'the same command goes on')
+    if any(lane.diverged for lane in lanes):
+        raise Diverged('; '.join(lane.diverged for lane in lanes if lane.diverged))
+    return {lane.member.name: lane.state for lane in lanes}
+
+
+class _Lane:
+    """One member: its state, its compiled step, its files."""
+
+    def __init__(self, member: Member, source: Any, placement: Placement, keep: int,
+                 keep_every: int, sinks: Iterable[Any]):
+        directory, key = pathlib.Path(member.directory), jax.random.key(member.seed)
+        self.member, self.diverged, self.in_a_row = member, '', 0
+        self._key = placement.whole(jax.random.fold_in(key, 1))
+        create = functools.partial(step_lib.initial, member.problem, member.optimizer)
+        arguments = jax.random.fold_in(key, 0), member.problem.sample(source)
+        homes = placement.state(jax.eval_shape(create, *arguments))
+        self._checkpoints = checkpoint.Checkpoints(directory / 'checkpoints', keep, keep_every)
+        self.state = jax.jit(create, out_shardings=homes)(*arguments)
+        found = self._checkpoints.restore(self.state)
+        if found is not None:
+            self.state, meta = found
+            _same(meta, member.identity, directory)
+        self.done = int(self.state.step)
+        self._step = jax.jit(step_lib.make(member.problem, member.optimizer),
+                             donate_argnums=0, out_shardings=(homes, None))
+        self._logs = [log.MetricsLog(directory / 'metrics.jsonl', self.done),
+                      *(sink.open(directory, member.name) for sink in sinks)]
+
+    def runs_at(self, step: int) -> bool:
+        return self.done == step < self.member.steps and not self.diverged
+
+    def advance(self, batch: Any) -> None:
+        with jax.transfer_guard('disallow'):
+            self.state, self.metrics = self._step(self.state, batch, self._key)
+        self.done += 1
+
+    def write(self, batch_size: int) -> dict:
+        metrics, skipped = jax.device_get((self.metrics, self.state.skipped))
+        values, self.in_a_row = {k: float(v) for k, v in metrics.items()}, int(skipped[1])
+        values['details/n_training_samples'] = float(self.done * batch_size)
+        for each in self._logs:
+            each.write(self.done, values)
+        return {k: values[k] for k in self.member.problem.summary}
+
+    def check(self, limit: int) -> None:
+        """Looks at the last metrics written."""
+        if self.in_a_row >= limit and not self.diverged:
+            self.save()
+            self.diverged = (
+                f'{self.member.name}: {self.in_a_row} updates in a row were not finite (steps '
+                f'{self.done - self.in_a_row} to {self.done - 1}); the last good parameters are '
+                'saved. Lower optim.lr, or look at the data of these steps')
+
+    def save(self) -> None:
+        self._checkpoints.save(self.done, self.state, self.member.identity)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for each in self._logs:
             each.close()
-    return state
-
-
-def _check_health(state: TrainState, limit: int, checkpoints, identity: dict) -> None:
-    in_a_row = int(np.asarray(state.skipped)[1])
-    if in_a_row >= limit:
-        step = int(state.step)
-        checkpoints.save(step, state, identity)
-        raise Diverged(f'{in_a_row} updates in a row were not finite (steps '
-                       f'{step - in_a_row} to {step - 1}); the last good parameters are '
-                       'saved. Lower optim.lr, or look at the data of these steps')
 
 
 def _same(meta: dict, identity: dict, directory: pathlib.Path) -> None:

@@ -19,14 +19,29 @@ class TrainState:
 
 
 class Problem(NamedTuple):
-    """What is trained: pure functions that the step and the loop call.
+    """What is trained: functions that the step and the loop call, pure but for `sample`.
 
-    init(key, source) -> (params, stats).
+    sample(source) -> data that the initial parameters are fitted on.
+    init(key, sample) -> (params, stats).
     loss(params, stats, weights, batch, key, step) -> (scalar, (metrics, new stats)).
     weights: name -> weight object (optim/controllers.py).
     summary: metric names for the progress bar.
     """
+    sample: Callable
     init: Callable
     loss: Callable
     weights: dict
     summary: tuple = ()
+
+
+class Member(NamedTuple):
+    """One of the problems that train together. directory: holds its checkpoints/ and
+    metrics.jsonl. identity: what must be equal for a resume (config hash, data
+    fingerprint)."""
+    name: str
+    problem: Problem
+    optimizer: Any
+    steps: int
+    seed: int
+    directory: Any
+    identity: dict

@@ -9,9 +9,9 @@ from saex.optim.chain import Optimizer
 from saex.train.state import Problem, TrainState
 
 
-def initial(problem: Problem, optimizer: Optimizer, source, key) -> TrainState:
-    """The state before the first step."""
-    params, stats = problem.init(key, source)
+def initial(problem: Problem, optimizer: Optimizer, key, sample) -> TrainState:
+    """The state before the first step; pure."""
+    params, stats = problem.init(key, sample)
     return TrainState(
         step=jnp.int32(0), params=params, stats=stats, opt_state=optimizer.tx.init(params),
         controllers={name: w.init() for name, w in problem.weights.items()},

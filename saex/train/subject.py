@@ -22,9 +22,8 @@ class WorldSource:
 
 def problem(model: Any) -> Problem:
     """Next-token cross-entropy of `model` on the sequences of a world."""
-    def init(key, source):
-        tokens = jnp.zeros((1, model.context), jnp.int32)
-        return jax.jit(model.init)(key, tokens)['params'], {}
+    def init(key, sample):
+        return model.init(key, jnp.zeros((1, model.context), jnp.int32))['params'], {}
 
     def loss(params, stats, weights, batch, key, step):
         logits, _ = model.apply({'params': params}, batch['tokens'])
@@ -32,4 +31,5 @@ def problem(model: Any) -> Problem:
         return value, ({'metrics/loss': value,
                         'metrics/accuracy': objective.accuracy(logits, batch)}, stats)
 
-    return Problem(init, loss, {}, summary=('metrics/loss', 'metrics/accuracy'))
+    return Problem(lambda source: None, init, loss, {},
+                    summary=('metrics/loss', 'metrics/accuracy'))

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from saex import config, experiment
+from saex import config, experiment, mesh
 from saex.optim import chain
 from saex.train import files, loop
 from saex.train.sinks.tensorboard import Tensorboard
 from saex.train.sinks.wandb import Wandb
-from saex.train.state import Problem
+from saex.train.state import Member, Problem
 
 
 class Ones:
@@ -29,14 +29,18 @@ def loss(params, stats, weights, batch, key, step):
     return value, ({'metrics/fvu': value}, stats)
 
 
-PROBLEM = Problem(lambda key, source: ({'w': jnp.ones((2, 1))}, {}), loss, {},
-                  ('metrics/fvu',))
+PROBLEM = Problem(lambda source: None, lambda key, sample: ({'w': jnp.ones((2, 1))}, {}),
+                  loss, {}, ('metrics/fvu',))
 
 
-def fit(directory, **options):
-    return loop.fit(PROBLEM, Ones(), chain.build(dict(name='adam', lr=0.1), 12), steps=12,
-                    batch_size=4, seed=0, directory=directory, log_every=4, save_every=2,
-                    **options)
+def member(directory, name='one', lr=0.1, steps=12):
+    return Member(name, PROBLEM, chain.build(dict(name='adam', lr=lr), 12), steps, 0,
+                  directory, {'lr': lr})
+
+
+def fit(*members, **options):
+    members = [m if isinstance(m, Member) else member(m) for m in members]
+    return loop.fit(members, Ones(), batch_size=4, log_every=4, save_every=2, **options)
 
 
 def test_old_checkpoints_go_but_every_fourth_stays(tmp_path):
@@ -45,10 +49,42 @@ def test_old_checkpoints_go_but_every_fourth_stays(tmp_path):
     assert held == {4, 8, 12}
 
 
-def test_a_step_that_moves_data_by_itself_is_an_error(tmp_path):
-    fit(tmp_path / 'explicit')
+def test_a_step_that_moves_data_by_itself_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(mesh.Placement, 'put', lambda self, batch: batch)
     with pytest.raises(Exception, match='Disallowed host-to-device transfer'):
-        fit(tmp_path / 'implicit', place=lambda value, kind: value)
+        fit(tmp_path)
+
+
+def test_members_that_train_together_are_what_they_are_alone(tmp_path):
+    def pair(where):
+        return [member(tmp_path / where / 'a'), member(tmp_path / where / 'b', 'two', 0.03)]
+
+    together = fit(*pair('together'))
+    alone = {m.name: fit(m)[m.name] for m in pair('alone')}
+    for name, state in together.items():
+        np.testing.assert_array_equal(state.params['w'], alone[name].params['w'])
+    assert not np.array_equal(together['one'].params['w'], together['two'].params['w'])
+
+
+def test_members_of_unequal_progress_meet_again(tmp_path):
+    whole = fit(member(tmp_path / 'whole'))['one']
+    fit(member(tmp_path / 'a', steps=6))
+    seen, source = [], Ones()
+    source.batch = lambda step, size: seen.append(step) or Ones.batch(source, step, size)
+    states = loop.fit([member(tmp_path / 'a'), member(tmp_path / 'b', 'two')], source,
+                      batch_size=4, save_every=2)
+    assert seen == list(range(12))
+    for state in states.values():
+        np.testing.assert_array_equal(state.params['w'], whole.params['w'])
+
+
+def test_a_member_that_diverges_does_not_stop_the_others(tmp_path):
+    bad = PROBLEM._replace(loss=lambda params, *rest: (
+        jnp.sum(params['w']) * jnp.nan, ({'metrics/fvu': jnp.nan}, rest[0])))
+    with pytest.raises(loop.Diverged, match='^bad: 12 updates in a row.*steps 0 to 11'):
+        fit(tmp_path / 'good', member(tmp_path / 'bad', 'bad')._replace(problem=bad),
+            give_up_after=10)
+    assert (tmp_path / 'good' / 'checkpoints' / '12').is_dir()
 
 
 def test_tensorboard_gets_what_the_file_gets(tmp_path, monkeypatch):

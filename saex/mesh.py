@@ -1,0 +1,116 @@
+"""Where arrays live: a mesh, a table of rules, and the placing of states and batches.
+
+Axes: `sweep` holds members of a stack, `data` splits the rows of a batch, `model` splits
+the latents. Parts never mention a mesh: jit partitions them from where the state and the
+batch lie, and every batch-level quantity (BatchTopK's budget, counters, losses) is one of
+the global batch on any mesh.
+"""
+from typing import Any, Mapping
+
+import jax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
+import numpy as np
+
+from saex import tree
+from saex.config import ConfigError, suggest
+
+AXES = ('sweep', 'data', 'model')
+# path regex -> the axis of the array that counts latents (negative: from the end)
+LATENT_AXIS = (
+    ('w_enc', -1), ('w_dec', 0),
+    ('b_enc|threshold|log_threshold|rows_since_fired|frequency', 0),
+)
+
+
+def make(section: Mapping[str, int], devices: Any = None) -> Mesh:
+    """The mesh of a section such as dict(data=4, model=2); absent axes have size 1.
+
+    Raises ConfigError when an axis is unknown or the devices do not suffice.
+    """
+    problems = [f'mesh.{k}: no such axis; {suggest(k, AXES)}' for k in section
+                if k not in AXES]
+    problems += [f'mesh.{k}: expected a positive int, got {v!r}' for k, v in section.items()
+                 if type(v) is not int or v < 1]
+    if problems:
+        raise ConfigError(problems)
+    devices = list(jax.devices() if devices is None else devices)
+    shape = tuple(section.get(axis, 1) for axis in AXES)
+    if int(np.prod(shape)) > len(devices):
+        raise ConfigError(f'mesh: {dict(zip(AXES, shape))} needs {int(np.prod(shape))} '
+                          f'devices, there are {len(devices)}')
+    held = np.array(devices[:int(np.prod(shape))]).reshape(shape)
+    auto = (jax.sharding.AxisType.Auto,) * len(AXES)      # newer JAX defaults to Explicit
+    return Mesh(held, AXES, axis_types=auto)
+
+
+def spec(path: str, shape: tuple[int, ...], blocks: int) -> PartitionSpec:
+    """The PartitionSpec of one leaf of a state. Raises ConfigError when its latents do not
+    divide by `blocks`, the size of the model axis."""
+    for pattern, axis in LATENT_AXIS:
+        if tree.matches(pattern, path) and len(shape) > 0 and blocks > 1:
+            axis %= len(shape)
+            if shape[axis] % blocks:
+                raise ConfigError(f'mesh.model: {shape[axis]} latents of {path} do not '
+                                  f'divide by {blocks}')
+            return PartitionSpec(*[None] * axis, 'model')
+    return PartitionSpec()
+
+
+class Placement:
+    """Puts states and batches on a mesh, or on one device when there is none."""
+
+    def __init__(self, mesh: Mesh | None = None):
+        self.mesh = mesh
+
+    @property
+    def rows(self) -> jax.sharding.Sharding:
+        """The sharding of a batch: rows over the data axis."""
+        if self.mesh is None:
+            return SingleDeviceSharding(jax.local_devices()[0])
+        return NamedSharding(self.mesh, PartitionSpec('data'))
+
+    @property
+    def blocks(self) -> int:
+        """How many parts the latents are split in."""
+        return 1 if self.mesh is None else self.mesh.shape['model']
+
+    def problems(self, rows: int, features: int) -> list[str]:
+        """What of a batch of `rows` and `features` latents does not fit the mesh."""
+        if self.mesh is None:
+            return []
+        return [f'{name}: {value} does not divide by mesh.{axis}, {self.mesh.shape[axis]}'
+                for name, value, axis in (('batch_size', rows, 'data'),
+                                          ('dictionary.features', features, 'model'))
+                if value % self.mesh.shape[axis]]
+
+    def state(self, shapes: Any) -> Any:
+        """Shardings for a state (a pytree of arrays or their shapes), by the rules."""
+        if self.mesh is None:
+            return jax.tree.map(lambda _: self.rows, shapes)
+        return tree.map_with_path(
+            lambda path, x: NamedSharding(self.mesh, spec(path, x.shape, self.blocks)),
+            shapes)
+
+    def put(self, batch: Mapping[str, Any]) -> dict[str, jax.Array]:
+        """The batch with its rows split over the data axis. On several processes each
+        holds the same global batch and uploads the rows of its own devices."""
+        if jax.process_count() == 1:
+            return jax.device_put(dict(batch), self.rows)
+        return {k: jax.make_array_from_callback(np.shape(v), self.rows,
+                                                np.asarray(v).__getitem__)
+                for k, v in batch.items()}
+
+    def whole(self, value: Any) -> Any:
+        """The value as every device's own copy (keys)."""
+        if self.mesh is None:
+            return value
+        return jax.device_put(value, NamedSharding(self.mesh, PartitionSpec()))
+
+
+def pmap_members(step: Any, devices: Any = None) -> Any:
+    """`step(states, batch, keys)` over stacked members with jax.pmap, one member a device.
+
+    JAX keeps pmap in maintenance mode; this path is tested equal to jit and nothing in
+    saex depends on it.
+    """
+    return jax.pmap(step, in_axes=(0, None, 0), devices=devices)

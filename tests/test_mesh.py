@@ -1,0 +1,135 @@
+"""The same numbers on every mesh, latents that stay where they live, and clear refusals."""
+import re
+
+import jax
+from jax.sharding import NamedSharding, PartitionSpec
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from saex import config, mesh
+from saex.data.sources.planted import Planted
+from saex.dictionary import build
+from saex.losses import objective
+from saex.ops import select
+from saex.optim import chain
+from saex.train import checkpoint, dictionary, loop, step
+from saex.train.state import Member
+
+D, F, B, STEPS = 8, 32, 16, 6
+SELECTORS = {'relu': {}, 'topk': {'k': 3}, 'batch_topk': {'k': 3.0},
+             'jumprelu': {'bandwidth': 0.5, 'init': 0.1}}
+
+
+def member(directory, selector='topk', steps=STEPS, seed=0):
+    model = build.dictionary(dict(features=F, dead_after=20,
+                                  selector=dict(name=selector, **SELECTORS[selector])), D)
+    goal = objective.build({'mse': {}, 'auxk': {'k_aux': 4, 'weight': 0.1}}, frozenset(), STEPS)
+    problem = dictionary.problem(model, goal, build.initialiser({}), B)
+    optimizer = chain.build(dict(name='adam', lr=1e-2, constraints={'unit_rows': {}}), STEPS)
+    return Member('one', problem, optimizer, steps, seed, directory, {})
+
+
+def train(directory, section, **options):
+    placement = mesh.Placement(mesh.make(section) if section else None)
+    return loop.fit([member(directory, **options)], Planted(d_in=D, features=16, l0=3.0),
+                    batch_size=B, placement=placement, save_every=3)['one']
+
+
+def assert_close(a, b, tol=2e-5):
+    for (path, x), y in zip(jax.tree_util.tree_flatten_with_path(a)[0], jax.tree.leaves(b)):
+        np.testing.assert_allclose(np.asarray(x), np.asarray(y), atol=tol, err_msg=str(path))
+
+
+@pytest.mark.parametrize('selector', list(SELECTORS))
+def test_every_mesh_gives_the_numbers_of_one_device(selector, tmp_path):
+    alone = train(tmp_path / 'alone', None, selector=selector)
+    for section in ({'data': 4}, {'data': 2, 'model': 2}, {'model': 4}):
+        where = tmp_path / '_'.join(section)
+        assert_close(train(where, section, selector=selector), alone)
+
+
+def test_latents_are_split_for_parameters_moments_and_statistics(tmp_path):
+    state = train(tmp_path, {'data': 2, 'model': 2})
+    assert state.params['encoder']['w_enc'].sharding.spec == PartitionSpec(None, 'model')
+    assert state.params['decoder']['w_dec'].sharding.spec == PartitionSpec('model')
+    split = {k for k, v in jax.tree_util.tree_flatten_with_path(state)[0]
+             if 'model' in str(v.sharding.spec)}
+    assert sum('mu' in str(k) or 'nu' in str(k) for k in split) == 6
+    assert state.stats['rows_since_fired'].sharding.spec == PartitionSpec('model')
+
+
+def test_a_run_goes_on_on_another_mesh(tmp_path):
+    whole = train(tmp_path / 'whole', None)
+    train(tmp_path / 'moved', {'data': 4}, steps=3)
+    assert_close(train(tmp_path / 'moved', {'model': 2, 'data': 2}), whole)
+
+
+def collective_bytes(text):
+    """Bytes that the collectives of a compiled program produce on one device."""
+    found = re.findall(r'= \(?(\w+)\[([\d,]*)\][^=]*? (all-gather|all-reduce|all-to-all|'
+                       r'collective-permute|reduce-scatter)\(', text)
+    size = {'f32': 4, 's32': 4, 'pred': 1, 'u32': 4, 'bf16': 2}
+    return sum(size[t] * int(np.prod([int(n) for n in shape.split(',') if n]))
+               for t, shape, _ in found)
+
+
+def test_top_k_over_split_latents_sends_candidates_only():
+    made = mesh.make({'model': 4})
+    rows, size, k = 64, 4096, 8
+    x = jax.random.normal(jax.random.key(0), (rows, size))
+    home = NamedSharding(made, PartitionSpec(None, 'model'))
+
+    def sent(where):
+        def loss(x):
+            values, indices = select.top_k(x, k)
+            return jnp.sum(values ** 2), indices
+
+        with select.on_mesh(where):
+            run = jax.jit(jax.grad(loss, has_aux=True), in_shardings=home).lower(x).compile()
+        return collective_bytes(run.as_text()), run(jax.device_put(x, home))
+
+    few, (grads, indices) = sent(made)
+    many, reference = sent(None)
+    assert 0 < few <= 3 * 4 * rows * k * 4 and many >= 4 * rows * size
+    np.testing.assert_array_equal(grads, reference[0])
+    np.testing.assert_array_equal(indices, reference[1])
+
+
+def test_one_member_a_device_by_pmap_equals_jit(tmp_path):
+    one = member(tmp_path)
+    source = Planted(d_in=D, features=16, l0=3.0)
+    sample, keys = one.problem.sample(source), jax.random.split(jax.random.key(0), 4)
+    states = [step.initial(one.problem, one.optimizer, key, sample) for key in keys]
+    batch = source.batch(0, B)
+    fn = step.make(one.problem, one.optimizer)
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+    together, metrics = mesh.pmap_members(fn)(stacked, batch, keys)
+    for i, (state, key) in enumerate(zip(states, keys)):
+        alone, _ = jax.jit(fn)(state, batch, key)
+        assert_close(jax.tree.map(lambda x: x[i], together), alone, 1e-6)
+    assert metrics['metrics/fvu'].shape == (4,)
+
+
+@pytest.mark.parametrize('section, line', [
+    ({'date': 2}, 'mesh.date: no such axis; did you mean data?'),
+    ({'data': 0}, 'mesh.data: expected a positive int, got 0'),
+    ({'data': 8}, "mesh: {'sweep': 1, 'data': 8, 'model': 1} needs 8 devices, there are 4"),
+])
+def test_a_mesh_that_cannot_be(section, line):
+    with pytest.raises(config.ConfigError) as e:
+        mesh.make(section)
+    assert e.value.problems == [line]
+
+
+def test_what_does_not_divide_is_named():
+    placement = mesh.Placement(mesh.make({'data': 2, 'model': 2}))
+    assert placement.problems(rows=15, features=33) == [
+        'batch_size: 15 does not divide by mesh.data, 2',
+        'dictionary.features: 33 does not divide by mesh.model, 2']
+
+
+def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
+    train(tmp_path, None, steps=3)
+    with pytest.raises(checkpoint.CheckpointError, match='another shape'):
+        train(tmp_path, None, selector='jumprelu')
