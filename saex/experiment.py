@@ -3,7 +3,8 @@
 A config has
     seed, world (section), subject {model, optim, steps, batch_size}    (both may be absent)
     source       section of data/sources
-    dictionaries {name: {dictionary, init, losses, optim, steps, batch_size, subject, seed}};
+    dictionaries {name: {dictionary, init, losses, optim, events, steps, batch_size,
+                 subject, seed}};
                  those of one subject and batch size train together on one stream
     mesh         {data, model}: sizes of the mesh's axes
     evaluation   {sequences or rows, seed}
@@ -33,15 +34,15 @@ from saex.formats import saelens
 from saex.losses import objective
 from saex.optim import chain
 from saex.subjects.network import Network
-from saex.train import dictionary, files, loop, subject as subject_problem
+from saex.train import dictionary, event, files, loop, subject as subject_problem
 from saex.train.state import Member
 
 ROOT = pathlib.Path(__file__).parent
 LOOP = {'log_every': 10, 'save_every': 200, 'keep': 2, 'keep_every': 0}
 KEYS = {'seed', 'world', 'subject', 'source', 'dictionaries', 'evaluation', 'title', 'sinks',
         'require', 'mesh', *LOOP}
-DICTIONARY_KEYS = {'dictionary', 'init', 'losses', 'optim', 'steps', 'batch_size', 'subject',
-                   'seed'}
+DICTIONARY_KEYS = {'dictionary', 'init', 'losses', 'optim', 'events', 'steps', 'batch_size',
+                   'subject', 'seed'}
 
 
 @dataclasses.dataclass
@@ -133,7 +134,9 @@ def _recipe(section: Mapping, d_in: int, where: str) -> Recipe:
                                                          f'{where}.dictionary'),
             'init': lambda: build_dictionary.initialiser(section.get('init', {}),
                                                          f'{where}.init'),
-            'optim': lambda: chain.build(section['optim'], steps, f'{where}.optim')}.items():
+            'optim': lambda: chain.build(section['optim'], steps, f'{where}.optim'),
+            'events': lambda: event.build(section.get('events', {}), steps,
+                                          f'{where}.events')}.items():
         try:
             built[label] = make()
         except config_lib.ConfigError as e:
@@ -147,7 +150,8 @@ def _recipe(section: Mapping, d_in: int, where: str) -> Recipe:
         problems += e.problems if 'model' in built else []
     if problems:
         raise config_lib.ConfigError(problems)
-    problem = dictionary.problem(built['model'], goal, built['init'], section['batch_size'])
+    problem = dictionary.problem(built['model'], goal, built['init'], section['batch_size'],
+                                 built['events'])
     return Recipe(problem, built['optim'], built['model'], dict(section))
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from saex.dictionary.model import Dictionary
 from saex.losses.objective import Objective
 from saex.ops import moments
+from saex.train import event
 from saex.train.state import Problem
 from saex.types import Context
 
@@ -15,7 +16,7 @@ SAMPLE_BATCHES = 8
 
 
 def problem(model: Dictionary, objective: Objective, initialise: Callable,
-            batch_size: int) -> Problem:
+            batch_size: int, events: Mapping[str, event.Event] = {}) -> Problem:
     """The problem of fitting `model` by `objective` from `initialise`d parameters.
 
     The transform and the initial parameters are fitted on the first batches of the
@@ -26,7 +27,9 @@ def problem(model: Dictionary, objective: Objective, initialise: Callable,
         return jnp.concatenate(batches)
 
     def init(key, sample):
-        return initialise_on(model, initialise, key, sample)
+        params, stats = initialise_on(model, initialise, key, sample)
+        held = {label: e.init(params) for label, e in events.items()}
+        return params, stats | {'events': held} if held else stats
 
     def loss(params, stats, weights, batch, key, step):
         def run(module):
@@ -37,14 +40,18 @@ def problem(model: Dictionary, objective: Objective, initialise: Callable,
             metrics = describe(module, out, ctx.mask)
             metrics |= {f'losses/{name}': value for name, value in terms.items()}
             module.observe(out.codes, ctx.mask)
-            return total, metrics
+            return total, metrics, {label: e.observe(stats['events'][label], out, ctx)
+                                    for label, e in events.items()}
 
-        variables = {'params': params, 'stats': stats}
-        (total, metrics), new = nn.apply(run, model, mutable=['stats'])(variables)
-        return total, (metrics, jax.lax.stop_gradient(new['stats']))
+        variables = {'params': params, 'stats': {k: v for k, v in stats.items()
+                                                 if k != 'events'}}
+        (total, metrics, held), new = nn.apply(run, model, mutable=['stats'])(variables)
+        new = new['stats'] | ({'events': held} if held else {})
+        return total, (metrics, jax.lax.stop_gradient(new))
 
     return Problem(sample, init, loss, objective.weights,
-                   summary=('metrics/l0', 'metrics/fvu', 'sparsity/dead_features'))
+                   summary=('metrics/l0', 'metrics/fvu', 'sparsity/dead_features'),
+                   events=event.bind(events, model))
 
 
 def initialise_on(model: Dictionary, initialise: Callable, key, sample) -> tuple:

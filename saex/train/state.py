@@ -26,12 +26,15 @@ class Problem(NamedTuple):
     loss(params, stats, weights, batch, key, step) -> (scalar, (metrics, new stats)).
     weights: name -> weight object (optim/controllers.py).
     summary: metric names for the progress bar.
+    events: `(state, batch, key) -> state`, called in this order after each update; they
+    decide themselves whether it is time (train/event.py).
     """
     sample: Callable
     init: Callable
     loss: Callable
     weights: dict
     summary: tuple = ()
+    events: tuple = ()
 
 
 class Member(NamedTuple):

@@ -47,7 +47,9 @@ def make(problem: Problem, optimizer: Optimizer) -> Callable:
                     'details/skipped_updates': skipped[0],
                     'details/current_learning_rate': optimizer.learning_rate(state.step)}
         metrics = {k: jnp.asarray(v, jnp.float32) for k, v in metrics.items()}
-        return TrainState(state.step + 1, params, stats, opt_state, controllers,
-                          skipped), metrics
+        after = TrainState(state.step + 1, params, stats, opt_state, controllers, skipped)
+        for event in problem.events:
+            after = event(after, batch, jax.random.fold_in(key, state.step))
+        return after, metrics
 
     return step
