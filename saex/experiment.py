@@ -90,14 +90,16 @@ def plan(config: Mapping) -> Plan:
                         where='subject.model', vocab=world.vocab, context=world.context)
         problems += _counts(section, 'subject')
         optimizer = attempt(chain.build, section['optim'], section['steps'], 'subject.optim')
-    d_in = model.width if model is not None else config['source'].get('d_in', 64)
+    spec = {'d_in': model.width} if model is not None else {'d_in': 64}
     if model is not None and config['source'].get('site') not in model.sites():
         site = config['source'].get('site')
         problems.append(f'source.site: {site!r} is not a site of the subject; '
                         f'{config_lib.suggest(str(site), model.sites())}')
     if 'subject' not in config:
-        attempt(config_lib.build, 'saex.data.sources', config['source'], where='source')
-    recipes = {name: attempt(_recipe, section, d_in, f'dictionaries.{name}')
+        source = attempt(config_lib.build, 'saex.data.sources', config['source'],
+                         where='source')
+        spec = source.spec if source is not None else spec
+    recipes = {name: attempt(_recipe, section, spec, f'dictionaries.{name}')
                for name, section in config['dictionaries'].items()}
     sinks = [attempt(config_lib.build, 'saex.train.sinks', sink, where=f'sinks[{i}]')
              for i, sink in enumerate(config.get('sinks', ()))]
@@ -122,16 +124,17 @@ def _counts(section: Mapping, where: str) -> list[str]:
             if type(section.get(k)) is not int or section[k] < 1]
 
 
-def _recipe(section: Mapping, d_in: int, where: str) -> Recipe:
+def _recipe(section: Mapping, spec: Mapping, where: str) -> Recipe:
     problems = [f'{where}.{k}: unknown; {config_lib.suggest(k, DICTIONARY_KEYS)}'
                 for k in section if k not in DICTIONARY_KEYS]
     problems += _counts(section, where)
     if problems:
         raise config_lib.ConfigError(problems)
-    steps, built = section['steps'], {}
+    steps, built, keys = section['steps'], {}, frozenset(spec.get('keys', ()))
     for label, make in {
-            'model': lambda: build_dictionary.dictionary(section['dictionary'], d_in,
-                                                         f'{where}.dictionary'),
+            'model': lambda: build_dictionary.dictionary(
+                section['dictionary'], spec['d_in'], f'{where}.dictionary', keys=keys,
+                d_out=spec.get('d_out'), sites=spec.get('sites', 1)),
             'init': lambda: build_dictionary.initialiser(section.get('init', {}),
                                                          f'{where}.init'),
             'optim': lambda: chain.build(section['optim'], steps, f'{where}.optim'),
@@ -141,9 +144,8 @@ def _recipe(section: Mapping, d_in: int, where: str) -> Recipe:
             built[label] = make()
         except config_lib.ConfigError as e:
             problems += e.problems
-    provided = frozenset()
-    if 'model' in built:
-        provided = getattr(built['model'].selector, 'provides', frozenset())
+    provided = keys | (build_dictionary.provided(built['model']) if 'model' in built else
+                       frozenset())
     try:
         goal = objective.build(section['losses'], provided, steps, f'{where}.losses')
     except config_lib.ConfigError as e:

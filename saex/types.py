@@ -7,8 +7,9 @@ Shape letters used in every docstring and suffix:
 
 A *batch* is a dict of arrays with a leading axis B. 'x' [B, D] is mandatory; 'y' [B, E] is
 the target (x when absent); 'mask' [B] is 1 for real rows and 0 for padding, which is inert
-everywhere. Whatever else a part declares that it needs (labels, pairs, gradients) is one
-more key.
+everywhere. Rows from S sites come as x [B, S, D], and a dictionary sees them side by side,
+[B, S D]. Whatever else a part declares that it needs (labels, pairs, gradients) is one more
+key.
 """
 import dataclasses
 from typing import Any, Protocol
@@ -65,7 +66,8 @@ class Codes:
 
 
 class Pre(Protocol):
-    """Pre-activations. An encoder that can find the top k without [B, F] does so."""
+    """Pre-activations. An encoder that can find the top k without [B, F] does so. What else
+    it found is in a dict `extras`, which may be missing when it is empty."""
 
     def dense(self) -> Array:
         """[B, F]."""
@@ -76,8 +78,9 @@ class Pre(Protocol):
 
 @struct.dataclass
 class DensePre:
-    """Pre-activations that are held as [B, F]."""
+    """Pre-activations that are held as [B, F], and what else the encoder found."""
     value: Array
+    extras: dict[str, Array] = struct.field(default_factory=dict)
 
     def dense(self) -> Array:
         return self.value
@@ -91,8 +94,14 @@ class Output:
     """Everything one forward pass made; losses and metrics read it and never recompute.
 
     x [B, D] and y [B, E] are the transformed input and target, y_hat [B, E] is the
-    reconstruction in the same transformed space. gate [B, F] is the differentiable
-    indicator of an active latent where the selector provides one, else None.
+    reconstruction in the same transformed space (several sites lie side by side in D and
+    E). gate [B, F] is the differentiable indicator of an active latent where the selector
+    provides one, else None. extras holds what else the parts found, by these names:
+        prefixes [P, B, E] reconstructions from nested prefixes of the latents, last = y_hat
+        nested_k [P, B, E] reconstructions from the k largest codes, for several k
+        gate_pre [B, F] pre-activation of a gate     mu, logvar [B, F] of a Gaussian code
+        linear, quadratic [B, E] parts of a polynomial decoder's y_hat
+        clean, kept [B, D] the input before corruption, and 1 where it was left alone
     """
     x: Array
     y: Array
@@ -111,6 +120,7 @@ class Context:
     batch: the whole batch, for the parts that declare further needs.
     mask: [B] float, 1 for real rows. step: int scalar. key: PRNG key of this step.
     subject: the frozen network's tail from the site on, for the terms of losses/subject.py.
+    x: [B, D] the encoder's input. kept: [B, D], 0 where a corruption hid a coordinate of it.
     """
     dictionary: Any = None
     batch: Batch = dataclasses.field(default_factory=dict)
@@ -119,11 +129,14 @@ class Context:
     key: Array | None = None
     train: bool = False
     subject: Any = None
+    x: Array | None = None
+    kept: Array | None = None
 
 
 class Source(Protocol):
     """A stream of batches, each a pure function of (seed, step)."""
-    spec: dict[str, Any]          # 'd_in', and whatever keys a batch carries beside 'x'
+    spec: dict[str, Any]          # 'd_in' (of one site); 'sites' and 'd_out' (of y) where
+                                  # there are such; 'keys': what a batch has beside 'x'
     fingerprint: str              # what a checkpoint stores and a resume compares
 
     def batch(self, step: int, size: int) -> Batch:

@@ -28,8 +28,7 @@ def make(selector='relu', transform='identity', losses=None):
                                   selector=dict(name=selector, **OPTIONS.get(selector, {}))),
                              D)
     losses = losses or {'mse': {}, 'auxk': dict(weight=1 / 32, k_aux=4)}
-    provided = getattr(model.selector, 'provides', frozenset())
-    problem = dictionary.problem(model, objective.build(losses, provided, 10),
+    problem = dictionary.problem(model, objective.build(losses, build.provided(model), 10),
                                  build.initialiser({}), B)
     optimizer = chain.build(dict(name='adam', lr=1e-2, clip=1.0,
                                  constraints={'unit_rows': {}}), 10)

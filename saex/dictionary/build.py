@@ -1,21 +1,33 @@
-"""Config sections become a dictionary and its initialiser."""
-from typing import Callable, Mapping
+"""Config sections become a dictionary and its initialiser.
+
+Parts find each other by tokens. A part may declare `provides` and `needs` (frozensets of
+names: 'w_enc', 'atoms', 'gate', 'gate_pre', 'factors', 'prefixes' ..., or keys of the batch:
+'y', 'grad', 'labels', 'pair'), and `conflicts(provided) -> lines` for what it cannot work
+with. A composition whose needs nobody meets is refused when it is built.
+"""
+from typing import Callable, Iterable, Mapping
 
 import jax
 
 from saex import config
 from saex.dictionary.model import Dictionary
 
-PARTS = {'transform': 'identity', 'encoder': 'linear', 'selector': 'relu',
-         'decoder': 'linear'}
+PARTS = {'transform': 'identity', 'corruption': None, 'encoder': 'linear',
+         'selector': 'relu', 'decoder': 'linear', 'view': None}
 SLOTS = {'atoms': 'gaussian_rows', 'bias': 'zero', 'encoder': 'tied'}
+OWN = {'dead_after': (1, 2 ** 31 - 1), 'frequency_rate': (0, 1)}
 
 
-def dictionary(section: Mapping, d_in: int, where: str = 'dictionary') -> Dictionary:
+def dictionary(section: Mapping, d_in: int, where: str = 'dictionary', *,
+               d_out: int | None = None, sites: int = 1, keys: Iterable[str] = ()
+               ) -> Dictionary:
     """The dictionary of a config section.
 
-    section: features, and optionally transform, encoder, selector, decoder (sections or
-    names), dead_after, frequency_rate. Raises ConfigError with every problem.
+    section: features, and optionally transform, corruption, encoder, selector, decoder,
+    view (sections or names), target_transform (by default as transform), dead_after,
+    frequency_rate. d_in: width of one site. d_out: width of y (all its sites) where the
+    source has a y, else None. keys: what its batches hold beside x. Raises ConfigError
+    with every problem.
     """
     section = dict(section)
     problems, parts = [], {}
@@ -23,42 +35,97 @@ def dictionary(section: Mapping, d_in: int, where: str = 'dictionary') -> Dictio
     if type(features) is not int or features < 1:
         problems.append(f'{where}.features: expected a positive int, got {features!r}')
         features = 2 ** 31
-    shared = dict(d_in=d_in, d_out=d_in, features=features)
-    for kind, default in PARTS.items():
+    width = d_in * sites
+    shared = dict(d_in=width, d_out=d_out or width, features=features, sites=sites)
+    sections = {kind: section.pop(kind, default) for kind, default in PARTS.items()}
+    sections['target'] = section.pop('target_transform', sections['transform'])
+    if d_out is None:
+        sections['target'] = None
+    for kind, part in sections.items():
+        if part is None:
+            continue
+        room, own = (('transform', {'d_in': d_out}) if kind == 'target' else (kind, {}))
+        at = f'{where}.target_transform' if kind == 'target' else f'{where}.{kind}'
         try:
-            parts[kind] = config.build(f'saex.dictionary.{kind}s',
-                                       section.pop(kind, default),
-                                       where=f'{where}.{kind}', **shared)
+            parts[kind] = config.build(f'saex.dictionary.{room}s', part, where=at,
+                                       **shared | own)
         except config.ConfigError as e:
             problems += e.problems
-    for key, low, high in (('dead_after', 1, 2 ** 31 - 1), ('frequency_rate', 0, 1)):
+    for key, (low, high) in OWN.items():
         if key in section and not low <= section[key] <= high:
             problems.append(f'{where}.{key}: expected {low} to {high}, got {section[key]!r}')
-    known = {k: section.pop(k) for k in ('dead_after', 'frequency_rate') if k in section}
-    valid = ['features', 'dead_after', 'frequency_rate', *PARTS]
+    known = {k: section.pop(k) for k in OWN if k in section}
+    valid = ['features', 'target_transform', *OWN, *PARTS]
     problems += [f'{where}.{k}: unknown; {config.suggest(k, valid)}' for k in section]
+    if not problems:
+        keys = frozenset(keys) | ({'y'} if d_out else set())
+        problems = _misfits(parts, keys, where)
     if problems:
         raise config.ConfigError(problems)
-    return Dictionary(d_in=d_in, features=features, **parts, **known)
+    return Dictionary(d_in=width, features=features, **parts, **known)
+
+
+def provided(model: Dictionary) -> frozenset:
+    """The tokens that the parts of a dictionary supply to each other and to the losses."""
+    return _union([getattr(model, kind) for kind in PARTS])
+
+
+def _union(parts: Iterable) -> frozenset:
+    return frozenset().union(*(getattr(p, 'provides', ()) for p in parts))
+
+
+def _misfits(parts: Mapping, keys: frozenset, where: str) -> list[str]:
+    found, supply = [], _union(parts.values()) | keys
+    for kind, part in parts.items():
+        missing = getattr(part, 'needs', frozenset()) - supply
+        if missing:
+            found.append(f'{where}.{kind}: {type(part).__name__} needs '
+                         f'{", ".join(sorted(missing))}, which no other part and no key of '
+                         'the source supplies')
+        found += [f'{where}.{kind}.{line}'
+                  for line in getattr(part, 'conflicts', lambda _: [])(supply)]
+    if 'target' in parts and not hasattr(parts['target'], 'affine'):
+        found.append(f'{where}.target_transform: {type(parts["target"]).__name__} cannot be '
+                     'undone from x alone; name one that is fitted once (scale, centre)')
+    return found
 
 
 def initialiser(section: Mapping, where: str = 'init') -> Callable:
-    """`f(key, params, sample [N, D]) -> params` from a section with the slots atoms, bias
-    and encoder (functions of init.py). Raises ConfigError with every problem."""
-    section, fns, problems = dict(section), [], []
+    """`f(key, params, sample [N, D], target [N, E]) -> params` from a section with the slots
+    atoms, bias (both of the target) and encoder (of the input), functions of init.py. A slot
+    that is not named keeps its default where the parts have the parameters for it. Raises
+    ConfigError with every problem."""
+    section, fns, problems = dict(section), {}, []
+    asked = set(section)
     for slot, default in SLOTS.items():
         try:
-            fns.append(config.build('saex.dictionary.init', section.pop(slot, default),
-                                    where=f'{where}.{slot}', positional=3))
+            fns[slot] = config.build('saex.dictionary.init', section.pop(slot, default),
+                                     where=f'{where}.{slot}', positional=3)
         except config.ConfigError as e:
             problems += e.problems
     problems += [f'{where}.{k}: unknown; {config.suggest(k, SLOTS)}' for k in section]
     if problems:
         raise config.ConfigError(problems)
 
-    def initialise(key, params, sample):
-        for i, fn in enumerate(fns):
-            params = fn(jax.random.fold_in(key, i), params, sample)
+    def initialise(key, params, sample, target=None):
+        target = sample if target is None else target
+        for i, (slot, fn) in enumerate(fns.items()):
+            if slot not in asked and not _fits(slot, params):
+                continue
+            data = sample if slot == 'encoder' else target
+            try:
+                params = fn(jax.random.fold_in(key, i), params, data)
+            except KeyError as e:
+                raise config.ConfigError(f'{where}.{slot}: these parts have no parameter '
+                                         f'{e}; leave it out') from e
         return params
 
     return initialise
+
+
+def _fits(slot: str, params: Mapping) -> bool:
+    encoder, decoder = params.get('encoder', {}), params.get('decoder', {})
+    if slot == 'encoder':
+        return ('w_enc' in encoder and 'w_dec' in decoder and
+                encoder['w_enc'].shape == decoder['w_dec'].shape[::-1])
+    return {'atoms': 'w_dec', 'bias': 'b_dec'}[slot] in decoder

@@ -1,14 +1,18 @@
-"""The composition: transform -> encoder -> selector -> decoder.
+"""The composition: transform -> corruption -> encoder -> selector -> decoder.
 
     x', c  = transform(x)
-    pre    = encoder(x')
+    x~     = corruption(x')            (training only, where the config has one)
+    pre    = encoder(x~)
     f      = selector(pre)
-    y_hat' = decoder(f)
+    y_hat' = decoder(f, x~)
     y_hat  = transform.invert(y_hat', c)
 
 Losses and training see the primed (transformed) space; `encode`, `decode` and
-`reconstruct` take and give raw activations.
+`reconstruct` take and give raw activations. Rows of several sites, x [B, S, D], lie side by
+side inside, [B, S D]. Where the target is not x (a transcoder), y has a transform of its own.
 """
+import dataclasses
+
 import flax.linen as nn
 import jax.numpy as jnp
 
@@ -18,6 +22,8 @@ from saex.types import Codes, Context, Output
 class Dictionary(nn.Module):
     """A sparse dictionary of F latents over D inputs; build one with `build`.
 
+    d_in is D, or S D for S sites. target: the transform of y where y is not x. view: makes
+    several reconstructions of one code for the losses (nested prefixes, several k).
     dead_after: a latent that has not fired for this many rows (tokens) is dead.
     frequency_rate: rate of the running firing frequency.
     """
@@ -27,6 +33,9 @@ class Dictionary(nn.Module):
     decoder: nn.Module
     d_in: int
     features: int
+    corruption: nn.Module | None = None
+    view: nn.Module | None = None
+    target: nn.Module | None = None
     dead_after: int = 10_000_000
     frequency_rate: float = 0.01
 
@@ -36,43 +45,70 @@ class Dictionary(nn.Module):
         self.frequency = self.variable('stats', 'frequency', jnp.zeros, (self.features,))
 
     def __call__(self, x, ctx: Context | None = None) -> Output:
-        """The forward pass on raw x [B, D]."""
+        """The forward pass on raw x [B, D] or [B, S, D]."""
         ctx = self._context(ctx)
-        inside, _ = self.transform(x)
+        inside, kept, extras = self.to_inside(x), None, {}
+        y = self.to_target(x, ctx.batch.get('y'))
+        if self.corruption is not None:
+            clean = inside
+            inside, kept = self.corruption(clean, ctx)
+            extras = {'clean': clean, 'kept': kept}
+        ctx = dataclasses.replace(ctx, x=inside, kept=kept)
         pre = self.encoder(inside, ctx)
         codes, gate = self.selector(pre, ctx)
-        return Output(x=inside, y=inside, pre=pre, codes=codes, gate=gate,
-                      y_hat=self.decoder(codes))
+        extras |= getattr(pre, 'extras', {})
+        for part in (self.selector, self.decoder):
+            if hasattr(part, 'extras'):
+                extras |= part.extras(codes, inside)
+        if self.view is not None:
+            extras |= self.view(self.decoder, pre, codes, inside)
+        return Output(x=inside, y=y, pre=pre, codes=codes, gate=gate,
+                      y_hat=self.decoder(codes, inside), extras=extras)
 
     def encode(self, x) -> Codes:
         """Codes of raw activations x [B, D], by the evaluation rule."""
-        ctx = self._context(None)
-        inside, _ = self.transform(x)
+        inside = self.to_inside(x)
+        ctx = dataclasses.replace(self._context(None), x=inside)
         return self.selector(self.encoder(inside, ctx), ctx)[0]
 
     def reconstruct(self, x):
-        """Raw activations [B, D] to their raw reconstruction [B, E]."""
-        ctx = self._context(None)
-        inside, c = self.transform(x)
-        codes, _ = self.selector(self.encoder(inside, ctx), ctx)
-        return self.transform.invert(self.decoder(codes), c)
+        """Raw activations [B, D] to their raw reconstruction [B, E], in the shape of x
+        where x is its own target."""
+        y_hat = self.decode(self.encode(x), x)
+        return y_hat.reshape(x.shape) if self.target is None else y_hat
 
     def decode(self, codes: Codes, x):
-        """Codes to raw space; x [B, D] are the rows they came from (a per-row transform
-        needs them to go back)."""
-        return self.transform.invert(self.decoder(codes), self.transform(x)[1])
+        """Codes to raw space [B, E]; x [B, D] are the rows they came from (a per-row
+        transform needs them to go back, a skip decoder adds to them)."""
+        inside, c = self.transform(_flat(x))
+        y_hat = self.decoder(codes, inside)
+        if self.target is not None:
+            return self.target.invert(y_hat, None)
+        return self.transform.invert(y_hat, c)
 
     def decode_transformed(self, codes: Codes):
-        """Codes to the transformed space in which the losses live."""
+        """Codes to the transformed space in which the losses live, without a skip."""
         return self.decoder(codes)
 
-    def fit(self, sample):
-        """Fits the transform on raw sample [N, D]; mutates `stats`."""
-        self.transform.fit(sample)
+    def fit(self, sample, target=None):
+        """Fits the transforms on raw sample [N, D] and target [N, E]; mutates `stats`."""
+        self.transform.fit(_flat(sample))
+        if self.target is not None:
+            self.target.fit(_flat(target))
 
     def to_inside(self, x):
-        """Raw x [B, D] to the transformed space."""
-        return self.transform(x)[0]
+        """Raw x [B, D] or [B, S, D] to the transformed space."""
+        return self.transform(_flat(x))[0]
+
+    def to_target(self, x, y=None):
+        """What is to be reconstructed, in transformed space: of y, or of x itself."""
+        if self.target is None:
+            return self.to_inside(x)
+        if y is None and self.is_initializing():
+            y = jnp.zeros((len(x), self.target.d_in), x.dtype)
+        if y is None:
+            raise ValueError("this dictionary maps x to another target: batch['y'] is missing")
+        return self.target(_flat(y))[0]
 
     def atoms(self):
         """[F, E] in transformed space."""
@@ -105,7 +141,9 @@ class Dictionary(nn.Module):
         self.frequency.value += self.frequency_rate * (density - self.frequency.value)
 
     def _context(self, ctx: Context | None) -> Context:
-        if ctx is None:
-            return Context(dictionary=self)
-        return Context(dictionary=self, batch=ctx.batch, mask=ctx.mask, step=ctx.step,
-                       key=ctx.key, train=ctx.train)
+        return dataclasses.replace(ctx or Context(), dictionary=self)
+
+
+def _flat(x):
+    """[B, S, D] to [B, S D]."""
+    return x.reshape(x.shape[0], -1)

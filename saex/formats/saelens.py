@@ -21,6 +21,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from saex import __version__, tree
+from saex.dictionary.decoders import linear as decoders
+from saex.dictionary.encoders import linear as encoders
 from saex.dictionary.model import Dictionary
 
 
@@ -50,7 +52,10 @@ def write(directory: pathlib.Path, model: Dictionary, params, stats, provenance:
 def fold(model: Dictionary, params, stats) -> tuple[dict, dict]:
     """(tensors, cfg keys) as above."""
     def gather(module):
-        if not (hasattr(module.selector, 'export') and hasattr(module.transform, 'affine')):
+        plain = (isinstance(module.encoder, encoders.Linear) and module.target is None and
+                 isinstance(module.decoder, decoders.Linear))
+        if not (plain and hasattr(module.selector, 'export') and
+                hasattr(module.transform, 'affine')):
             return None
         return module.transform.affine(), module.selector.export()
 

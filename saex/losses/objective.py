@@ -86,7 +86,7 @@ def build(section: Mapping, provided: frozenset, total_steps: int,
         missing = getattr(terms[label].func, 'needs', frozenset()) - provided
         if missing:
             problems.append(f'{at}: {term["name"]} needs {", ".join(sorted(missing))}, which '
-                            'the selector and the source of this config do not supply')
+                            'the dictionary and the source of this config do not supply')
     if not section:
         problems.append(f'{where}: empty; name at least one term')
     if problems:

@@ -23,11 +23,12 @@ def problem(model: Dictionary, objective: Objective, initialise: Callable,
     source (a pure function of its seed, so a restart finds the same).
     """
     def sample(source):
-        batches = [source.batch(i, batch_size)['x'] for i in range(SAMPLE_BATCHES)]
-        return jnp.concatenate(batches)
+        batches = [source.batch(i, batch_size) for i in range(SAMPLE_BATCHES)]
+        return {k: jnp.concatenate([b[k] for b in batches]) for k in ('x', 'y')
+                if k in batches[0]}
 
     def init(key, sample):
-        params, stats = initialise_on(model, initialise, key, sample)
+        params, stats = initialise_on(model, initialise, key, sample['x'], sample.get('y'))
         held = {label: e.init(params) for label, e in events.items()}
         return params, stats | {'events': held} if held else stats
 
@@ -54,14 +55,17 @@ def problem(model: Dictionary, objective: Objective, initialise: Callable,
                    events=event.bind(events, model))
 
 
-def initialise_on(model: Dictionary, initialise: Callable, key, sample) -> tuple:
-    """(params, stats) from sample [N, D] of raw activations."""
+def initialise_on(model: Dictionary, initialise: Callable, key, sample, target=None
+                  ) -> tuple:
+    """(params, stats) from raw activations x [N, D] and, where they differ, y [N, E]."""
     variables = model.init(key, sample[:2])
-    _, fitted = model.apply(variables, sample, method='fit', mutable=['stats'])
-    stats = {**variables['stats'], **fitted['stats']}
-    inside = model.apply({'params': variables['params'], 'stats': stats}, sample,
-                         method='to_inside')
-    return initialise(jax.random.fold_in(key, 1), variables['params'], inside), stats
+    _, fitted = model.apply(variables, sample, target, method='fit', mutable=['stats'])
+    held = {'params': variables.get('params', {}),
+            'stats': {**variables['stats'], **fitted['stats']}}
+    inside = model.apply(held, sample, method='to_inside')
+    goal = model.apply(held, sample, target, method='to_target')
+    return initialise(jax.random.fold_in(key, 1), held['params'], inside,
+                      goal), held['stats']
 
 
 def describe(module: Dictionary, out, mask) -> Mapping[str, jax.Array]:

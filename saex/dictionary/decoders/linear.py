@@ -10,13 +10,14 @@ class Linear(nn.Module):
     """y_hat = f w_dec + b_dec. Parameters: w_dec [F, E], b_dec [E]."""
     d_out: int
     features: int
+    provides = frozenset({'atoms'})
 
     def setup(self):
         self.w_dec = self.param('w_dec', nn.initializers.lecun_uniform(in_axis=1, out_axis=0),
                                 (self.features, self.d_out))
         self.b_dec = self.param('b_dec', nn.initializers.zeros, (self.d_out,))
 
-    def __call__(self, codes: Codes):
+    def __call__(self, codes: Codes, x=None):
         """Codes of B rows to [B, E]."""
         return sparse.decode(codes, self.w_dec) + self.b_dec
 

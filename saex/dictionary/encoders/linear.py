@@ -13,6 +13,13 @@ class Linear(nn.Module):
     features: int
     pre_bias: bool = True
     bias: bool = True
+    provides = frozenset({'w_enc'})
+
+    def conflicts(self, provided):
+        if self.pre_bias and 'y' in provided:
+            return ['pre_bias: b_dec lives in the space of the target y, which is another '
+                    'one than that of x; set it to False']
+        return []
 
     def setup(self):
         self.w_enc = self.param('w_enc', nn.initializers.lecun_uniform(),
