@@ -84,7 +84,7 @@ def _misfits(parts: Mapping, keys: frozenset, where: str) -> list[str]:
                          'the source supplies')
         found += [f'{where}.{kind}.{line}'
                   for line in getattr(part, 'conflicts', lambda _: [])(supply)]
-    if 'target' in parts and not hasattr(parts['target'], 'affine'):
+    if getattr(parts.get('target'), 'per_row', False):
         found.append(f'{where}.target_transform: {type(parts["target"]).__name__} cannot be '
                      'undone from x alone; name one that is fitted once (scale, centre)')
     return found

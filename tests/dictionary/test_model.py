@@ -51,6 +51,9 @@ def test_another_target_has_its_own_transform():
     (dict(), dict(d_out=6), 'pre_bias: b_dec lives in the space of the target'),
     (dict(encoder=dict(name='linear', pre_bias=False), transform='standardise'),
      dict(d_out=6), 'Standardise cannot be undone from x alone'),
+    (dict(encoder=dict(name='linear', pre_bias=False),
+          transform=dict(name='chain', parts=('centre', 'standardise'))),
+     dict(d_out=6), 'Chain cannot be undone from x alone'),
 ])
 def test_parts_that_do_not_fit_are_refused(section, options, words):
     with pytest.raises(ConfigError, match=words):

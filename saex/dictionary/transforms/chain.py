@@ -21,6 +21,13 @@ class Chain(nn.Module):
                 found += e.problems
         return found
 
+    @property
+    @nn.nowrap
+    def per_row(self):
+        """Whether going back needs what a link kept of each row."""
+        return any(getattr(config.build('saex.dictionary.transforms', p, d_in=self.d_in),
+                           'per_row', False) for p in self.parts)
+
     def setup(self):
         self.links = [config.build('saex.dictionary.transforms', p, d_in=self.d_in)
                       for p in self.parts]
@@ -39,7 +46,7 @@ class Chain(nn.Module):
         return x, tuple(held)
 
     def invert(self, y, c):
-        for link, held in reversed(list(zip(self.links, c))):
+        for link, held in reversed(list(zip(self.links, c or [None] * len(self.links)))):
             y = link.invert(y, held)
         return y
 

@@ -12,6 +12,7 @@ class Standardise(nn.Module):
     """
     d_in: int
     eps: float = 1e-5
+    per_row = True
 
     def fit(self, sample):
         """Nothing to fit: every row carries its own statistics."""
