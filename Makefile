@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: quickstart test clean
+.PHONY: quickstart test parity clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -14,5 +14,11 @@ test: $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
 	$(VENV)/bin/python -m pytest -n 2
 
+parity:
+	$(PYTHON) -m venv .venv-parity
+	.venv-parity/bin/python -m pip install --quiet --editable '.[torch,text]'
+	.venv-parity/bin/python tests/parity/subjects/write.py build/parity
+	.venv-parity/bin/python tests/parity/subjects/compare.py build/parity
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) .venv-parity build *.egg-info

@@ -1,50 +1,36 @@
-"""A decoder-only transformer with named sites."""
-import math
+"""A decoder-only transformer with named sites, one for every family (layer.py)."""
+from typing import Any, Sequence
 
 import flax.linen as nn
+from flax import struct
 import jax
 import jax.numpy as jnp
 
 from saex import config
+from saex.subjects import layer
+from saex.subjects.taps import Taps, Text
 
-STREAM = ('resid_pre', 'attn_out', 'resid_mid', 'mlp_out', 'resid_post')
 
+@struct.dataclass
+class Cache:
+    """Keys and values of the tokens so far.
 
-class Block(nn.Module):
-    """Pre-LayerNorm attention and MLP: x += attn(LN x); x += mlp(LN x)."""
-    width: int
-    heads: int
-    mlp_ratio: int
-
-    def setup(self):
-        self.ln_attn, self.ln_mlp = nn.LayerNorm(), nn.LayerNorm()
-        self.qkv = nn.Dense(3 * self.width)
-        self.attn_proj = nn.Dense(self.width)
-        self.mlp_in = nn.Dense(self.mlp_ratio * self.width)
-        self.mlp_proj = nn.Dense(self.width)
-
-    def __call__(self, x, at):
-        """x [n, T, D]; at(site, value) -> value captures and edits."""
-        x = at('resid_pre', x)
-        x = at('resid_mid', x + at('attn_out', self._attend(self.ln_attn(x))))
-        hidden = nn.gelu(self.mlp_in(self.ln_mlp(x)))
-        return at('resid_post', x + at('mlp_out', self.mlp_proj(hidden)))
-
-    def _attend(self, x):
-        n, length, _ = x.shape
-        q, k, v = jnp.split(self.qkv(x).reshape(n, length, self.heads, -1), 3, axis=-1)
-        scores = jnp.einsum('nqhd,nkhd->nhqk', q, k) / math.sqrt(q.shape[-1])
-        causal = jnp.tril(jnp.ones((length, length), bool))
-        weights = jax.nn.softmax(jnp.where(causal, scores, -1e30), axis=-1)
-        z = jnp.einsum('nhqk,nkhd->nqhd', weights, v)
-        return self.attn_proj(z.reshape(n, length, -1))
+    k, v: one [n, S, kv_heads, head_dim] for each layer. valid [n, S]: False for padding and
+    for slots not yet written. slot: int scalar, how many are written.
+    """
+    k: tuple[jax.Array, ...]
+    v: tuple[jax.Array, ...]
+    valid: jax.Array
+    slot: jax.Array
 
 
 class Decoder(nn.Module):
-    """GPT: learned positions, pre-LayerNorm blocks, GELU, untied head.
+    """Embedding, blocks, final norm, head; `style` says of what kind (layer.py).
 
-    Sites: 'embed', 'blocks.L.{resid_pre, attn_out, resid_mid, mlp_out, resid_post}' and
-    'final_norm', all [n, T, width].
+    As it stands: learned positions, pre-LayerNorm blocks, GELU, untied head (GPT).
+    learned_positions: False for rotary ones. tied: the head is the token embedding.
+    embed_scale: of the token embeddings. logit_softcap: c tanh(logits / c).
+    Sites and their shapes: `site_shapes`.
     """
     vocab: int
     context: int
@@ -52,50 +38,125 @@ class Decoder(nn.Module):
     width: int = 64
     heads: int = 4
     mlp_ratio: int = 4
+    style: layer.Style = layer.Style()
+    learned_positions: bool = True
+    tied: bool = False
+    head_bias: bool = True
+    embed_scale: float = 1.0
+    logit_softcap: float | None = None
 
     def problems(self):
         found = [f'{n}: expected a positive int, got {getattr(self, n)}'
                  for n in ('layers', 'width', 'heads', 'mlp_ratio') if getattr(self, n) < 1]
-        if not found and self.width % self.heads:
+        if not found and not self.style.head_dim and self.width % self.heads:
             found.append(f'width: expected a multiple of heads ({self.heads}), '
                          f'got {self.width}')
-        return found
+        return found + self.style.problems(self.heads, self.layers)
 
     def setup(self):
         self.token = nn.Embed(self.vocab, self.width)
-        self.position = nn.Embed(self.context, self.width)
-        self.blocks = [Block(self.width, self.heads, self.mlp_ratio)
-                       for _ in range(self.layers)]
-        self.final_norm = nn.LayerNorm()
-        self.head = nn.Dense(self.vocab)
+        if self.learned_positions:
+            self.position = nn.Embed(self.context, self.width)
+        self.blocks = [layer.Block(self.style, self.width, self.heads, self.mlp_ratio, i)
+                       for i in range(self.layers)]
+        self.final_norm = layer.norm(self.style)
+        if not self.tied:
+            self.head = nn.Dense(self.vocab, use_bias=self.head_bias)
 
     @nn.nowrap
     def sites(self) -> tuple[str, ...]:
         """Every site that can be captured or edited."""
-        inner = [f'blocks.{i}.{s}' for i in range(self.layers) for s in STREAM]
-        return ('embed', *inner, 'final_norm')
+        inner = [f'blocks.{i}.{s}' for i in range(self.layers) for s in self.style.streams()]
+        return ('embed', *inner, 'final_norm', 'logits')
 
-    def __call__(self, tokens, edits=(), capture=()):
-        """tokens [n, T] to (logits [n, T, V], {site: [n, T, width]}).
+    @nn.nowrap
+    def example(self) -> tuple:
+        """Inputs to initialise with."""
+        return (jnp.zeros((1, 1), jnp.int32),)
 
-        Edits at one site apply in the order given; a capture sees the edited value.
-        Raises ConfigError on an unknown site.
+    @property
+    def head_dim(self) -> int:
+        return self.style.head_dim or self.width // self.heads
+
+    @nn.nowrap
+    def site_width(self, site: str) -> int:
+        """Size of the last axis at a site whose last axis is fixed (all but attn_pattern)."""
+        name = site.rsplit('.', 1)[-1]
+        if name in ('attn_q', 'attn_k', 'attn_v', 'attn_z'):
+            return self.head_dim
+        if name == 'mlp_act':
+            return self.style.mlp_width or self.mlp_ratio * self.width
+        return self.vocab if name == 'logits' else self.width
+
+    def __call__(self, tokens, edits: Sequence[Any] = (), capture: Sequence[str] = (),
+                 mask=None, prompt=None):
+        """tokens [n, T] to (logits [n, T, V], {site: value}).
+
+        mask [n, T]: False for padding, on the left or right; positions count the rest.
+        prompt [n, T]: False for tokens to be treated as generated (only edits look at it).
+        Raises ConfigError on an unknown site or more than `context` learned positions.
         """
-        for site in [e.site for e in edits] + list(capture):
-            if site not in self.sites():
-                raise config.ConfigError(
-                    f'no site {site!r}; {config.suggest(site, self.sites())}')
-        captured = {}
+        slots = jnp.arange(tokens.shape[1])
+        valid = None if mask is None else mask.astype(bool)
+        positions = slots if valid is None else _positions(valid)
+        seen = layer.Seen(positions, slots, slots, valid)
+        logits, captured, _ = self._run(tokens, seen, edits, capture, prompt, None)
+        return logits, captured
 
-        def at(site, x):
-            for edit in edits:
-                if edit.site == site:
-                    x = edit(x)
-            if site in capture:
-                captured[site] = x
-            return x
+    @nn.nowrap
+    def empty_cache(self, rows: int, slots: int, dtype=jnp.float32) -> Cache:
+        """Room for `slots` tokens in each of `rows` rows."""
+        zeros = jnp.zeros((rows, slots, self.style.kv_heads or self.heads, self.head_dim),
+                          dtype)
+        return Cache((zeros,) * self.layers, (zeros,) * self.layers,
+                     jnp.zeros((rows, slots), bool), jnp.zeros((), jnp.int32))
 
-        x = at('embed', self.token(tokens) + self.position(jnp.arange(tokens.shape[1])))
+    def extend(self, tokens, cache: Cache, mask, edits: Sequence[Any] = (),
+               capture: Sequence[str] = (), prompt=None):
+        """The next tokens [n, T] after those in the cache: (logits, captured, cache)."""
+        valid = jax.lax.dynamic_update_slice_in_dim(cache.valid, mask.astype(bool),
+                                                    cache.slot, axis=1)
+        queries = cache.slot + jnp.arange(tokens.shape[1])
+        positions = jax.lax.dynamic_slice_in_dim(_positions(valid), cache.slot,
+                                                 tokens.shape[1], axis=1)
+        seen = layer.Seen(positions, queries, jnp.arange(valid.shape[1]), valid)
+        logits, captured, held = self._run(tokens, seen, edits, capture, prompt, cache)
+        k, v = zip(*held)
+        return logits, captured, Cache(k, v, valid, cache.slot + tokens.shape[1])
+
+    def _run(self, tokens, seen, edits, capture, prompt, cache):
+        if self.learned_positions and seen.keys.shape[0] > self.context:
+            raise config.ConfigError(f'{seen.keys.shape[0]} positions; the subject has '
+                                     f'{self.context}')
+        at = Taps(self.sites(), edits, capture, lambda: _text(tokens, seen, prompt))
+        x = self.token(tokens)
+        if self.embed_scale != 1.0:
+            x = x * jnp.asarray(self.embed_scale, x.dtype)
+        x = at('embed', x + self.position(seen.positions) if self.learned_positions else x)
+        held = []
         for i, block in enumerate(self.blocks):
-            x = block(x, lambda name, value, i=i: at(f'blocks.{i}.{name}', value))
-        return self.head(at('final_norm', self.final_norm(x))), captured
+            past = None if cache is None else (cache.k[i], cache.v[i], cache.slot)
+            x, kv = block(x, at.layer(i), seen, past)
+            held.append(kv)
+        x = at('final_norm', self.final_norm(x))
+        logits = self.token.attend(x) if self.tied else self.head(x)
+        if self.logit_softcap:
+            logits = self.logit_softcap * jnp.tanh(logits / self.logit_softcap)
+        return at('logits', logits), at.captured, held
+
+
+def _positions(valid):
+    """[n, S]: how many valid tokens lie before each; 0 at padding on the left."""
+    return jnp.maximum(jnp.cumsum(valid, axis=1) - 1, 0)
+
+
+def _text(tokens, seen, prompt) -> Text:
+    """Everything in a call is prompt unless `prompt` says otherwise."""
+    if seen.valid is None:
+        mask = jnp.ones(tokens.shape, bool)
+    else:
+        mask = jnp.take(seen.valid, seen.queries, axis=1)
+    prompt = mask if prompt is None else mask & prompt.astype(bool)
+    after = jnp.cumsum(prompt[:, ::-1], axis=1)[:, ::-1]
+    return Text(tokens, jnp.broadcast_to(seen.positions, tokens.shape), mask, prompt,
+                prompt & (after == 1))

@@ -18,7 +18,7 @@ class Edit:
     args: Any = None
     where: jax.Array | None = None
 
-    def __call__(self, x):
+    def __call__(self, x, text=None):
         new = self.op(self.args, x)
         return new if self.where is None else jnp.where(self.where[..., None], new, x)
 

@@ -16,7 +16,8 @@ def test_every_site_is_captured_and_identity_edits_are_bit_exact():
     plain, _ = MODEL.apply(PARAMS, TOKENS)
     logits, held = MODEL.apply(PARAMS, TOKENS, capture=MODEL.sites())
     assert set(held) == set(MODEL.sites())
-    assert all(v.shape == (3, 6, 8) for v in held.values())
+    assert all(v.shape[-1] == (6 if s.endswith('attn_pattern') else MODEL.site_width(s))
+               for s, v in held.items())
     same = [edits.Edit(s, edits.identity) for s in MODEL.sites()]
     np.testing.assert_array_equal(MODEL.apply(PARAMS, TOKENS, edits=same)[0], plain)
     np.testing.assert_array_equal(logits, plain)

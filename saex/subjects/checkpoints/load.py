@@ -1,0 +1,126 @@
+"""A subject from a Hugging Face directory: config.json and safetensors.
+
+A family is a table from our parameter paths to the names of its weights; names that differ
+between the files on disk and transformers' memory stand side by side, divided by '|'.
+"""
+import dataclasses
+import pathlib
+import re
+from typing import Any, Callable, Mapping
+
+import jax
+import numpy as np
+
+from saex import tree
+from saex.config import ConfigError, suggest
+from saex.subjects.checkpoints import files
+from saex.subjects.network import Network
+
+__all__ = []       # not itself a subject
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """model(config) -> module. table: path (blocks_3/ is blocks/, {i} is its index) -> name,
+    or several names to be fused (queries, keys, values). prefix: what a checkpoint with a
+    head puts before the names. ignore: regexes of weights that a subject does not use.
+    linear: the blocks' kernels are stored [out, in]. packed: how one tensor holds q, k and v: 'thirds',
+    or 'heads' (head by head, as here)."""
+    model: Callable[[Mapping], Any]
+    table: Mapping[str, str | tuple[str, ...]]
+    prefix: str = ''
+    ignore: tuple[str, ...] = ()
+    linear: bool = True
+    packed: str = 'thirds'
+
+
+def families() -> dict[str, Family]:
+    """model_type -> Family."""
+    from saex.subjects.checkpoints import decoders
+    return decoders.FAMILIES
+
+
+def load(source: str | pathlib.Path, dtype: Any = None, sharding: Any = None,
+         revision: str | None = None, family: str | None = None) -> Network:
+    """The subject that `source` (a local directory, or a repository of the Hub) holds.
+
+    dtype: of the parameters; None keeps what is stored. sharding: a jax Sharding, or
+    `fn(path, shape) -> Sharding`; tensors go onto it one by one, so that no host ever holds
+    the whole model. family: in place of the config's model_type.
+    Raises ConfigError that lists every weight that is missing, unused or of a wrong shape.
+    """
+    path = files.directory(source, revision)
+    config = files.read_config(path)
+    known, kind = families(), family or config['model_type']
+    if kind not in known:
+        raise ConfigError(f'{path}: model_type {kind!r} is unknown; {suggest(kind, known)}')
+    model = known[kind].model(config)
+    problems = getattr(model, 'problems', list)()
+    if problems:
+        raise ConfigError([f'{path}: {p}' for p in problems])
+    params = read(model, known[kind], files.Tensors(path), dtype, sharding)
+    return Network(model, params)
+
+
+def read(model: Any, family: Family, tensors: Mapping[str, np.ndarray], dtype: Any = None,
+         sharding: Any = None) -> dict:
+    """The model's parameters from the family's tensors; see `load`."""
+    shapes = tree.flatten(jax.eval_shape(
+        lambda: model.init(jax.random.key(0), *model.example()))['params'])
+    names = {name.removeprefix(family.prefix): name for name in tensors}
+    wanted = {path: _names(family, path, names) for path in shapes}
+    used = {n for found in wanted.values() for n in found}
+    tied = ('lm_head.weight', 'embed_out.weight') if getattr(model, 'tied', False) else ()
+    ignored = re.compile('|'.join((*family.ignore, *tied)) or '(?!)')
+    problems = [f'missing weight: {n}' for n in sorted(used) if n not in names]
+    problems += [f'unused weight: {names[n]}' for n in sorted(names)
+                 if n not in used and not ignored.fullmatch(n)]
+    if problems:
+        raise ConfigError(problems)
+    params = {}
+    for path, shape in shapes.items():
+        value = _convert(model, family, path, [tensors[names[n]] for n in wanted[path]])
+        if value.shape != shape.shape:
+            problems.append(f'{", ".join(wanted[path])}: {list(value.shape)} after conversion '
+                            f'to {path}; the config asks for {list(shape.shape)}')
+            continue
+        params[path] = place(value if dtype is None else value.astype(dtype), path, sharding)
+    if problems:
+        raise ConfigError(problems)
+    return tree.unflatten(params)
+
+
+def place(value: np.ndarray, path: str, sharding: Any) -> jax.Array:
+    """One host tensor on its devices; each receives its own slice only."""
+    where = sharding(path, value.shape) if callable(sharding) else sharding
+    if where is None:
+        return jax.numpy.asarray(value)
+    return jax.make_array_from_callback(value.shape, where, lambda index: value[index])
+
+
+def _names(family: Family, path: str, names: Mapping[str, str]) -> tuple[str, ...]:
+    found = re.fullmatch(r'blocks_(\d+)/(.*)', path)
+    key, index = (f'blocks/{found[2]}', found[1]) if found else (path, '')
+    if key not in family.table:
+        raise ConfigError(f'the family has no weight for {path}')
+    row = family.table[key]
+    chosen = []
+    for name in (row,) if isinstance(row, str) else row:
+        options = [n.replace('{i}', index) for n in name.split('|')]
+        chosen.append(next((n for n in options if n in names), options[0]))
+    return tuple(chosen)
+
+
+def _convert(model, family: Family, path: str, parts: list[np.ndarray]) -> np.ndarray:
+    leaf = path.rsplit('/', 1)[-1]
+    if leaf == 'kernel' and parts[0].ndim == 4:      # a convolution [out, in, h, w]
+        return parts[0].transpose(2, 3, 1, 0)
+    if leaf == 'kernel' and (family.linear or path == 'head/kernel'):
+        parts = [p.T for p in parts]
+    if '/qkv/' in path and len(parts) == 1 and family.packed == 'thirds':
+        parts = np.split(parts[0], 3, axis=-1)
+    if len(parts) == 1:
+        return parts[0]
+    size, kv_heads = model.head_dim, model.style.kv_heads or model.heads
+    parts = [p.reshape(*p.shape[:-1], kv_heads, -1, size) for p in parts]
+    return np.concatenate(parts, axis=-2).reshape(*parts[0].shape[:-3], -1)

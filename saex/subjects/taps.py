@@ -1,0 +1,58 @@
+"""Sites: capturing and editing what passes them, inside the pure forward."""
+from typing import Any, Callable, Sequence
+
+from flax import struct
+import jax
+
+from saex import config
+
+
+@struct.dataclass
+class Text:
+    """What a `where` may ask about the tokens of one call: tokens, positions, mask (False
+    for padding) and prompt (False for what was generated), all [n, T]. `last` is the last
+    prompt token of each row."""
+    tokens: jax.Array
+    positions: jax.Array
+    mask: jax.Array
+    prompt: jax.Array
+    last: jax.Array
+
+
+class Taps:
+    """Every site of one forward pass goes through `taps(site, x) -> x`.
+
+    Edits at one site apply in the order given. A capture of 'site' holds the edited value,
+    a capture of 'site:raw' the value before the edits. With neither, x passes untouched.
+    text: makes a Text when an edit needs one. Raises ConfigError on an unknown site.
+    """
+
+    def __init__(self, sites: Sequence[str], edits: Sequence[Any], capture: Sequence[str],
+                 text: Callable[[], Text] | None = None):
+        for site in [e.site for e in edits] + [c.removesuffix(':raw') for c in capture]:
+            if site not in sites:
+                raise config.ConfigError(_unknown(site, sites))
+        self.captured: dict[str, jax.Array] = {}
+        self._edits, self._capture = tuple(edits), frozenset(capture)
+        self._text = text() if edits and text is not None else None
+
+    def __call__(self, site: str, x):
+        if f'{site}:raw' in self._capture:
+            self.captured[f'{site}:raw'] = x
+        for edit in self._edits:
+            if edit.site == site:
+                x = edit(x, self._text)
+        if site in self._capture:
+            self.captured[site] = x
+        return x
+
+    def layer(self, index: int) -> Callable:
+        """The same for the sites of one block."""
+        return lambda name, x: self(f'blocks.{index}.{name}', x)
+
+
+def _unknown(site: str, sites: Sequence[str]) -> str:
+    if site.endswith('.resid_mid') and site.replace('mid', 'pre') in sites:
+        return (f'no site {site!r}: the attention and the MLP of a parallel residual both '
+                f'read resid_pre')
+    return f'no site {site!r}; {config.suggest(site, sites)}'
