@@ -17,8 +17,7 @@ class Resample(event.Event):
     with v the same direction of x_b. The moments of these rows and columns restart at 0 and
     the latent is alive again. Bricken et al. 2023 (power 2, gain .2; reconstructed),
     dictionary_learning (power 1; checked). They take the row itself: without its bias part
-    every new atom would point to the mean. dictionary_learning's encoder write is lost in
-    an indexed copy; here it takes effect (tested).
+    every new atom would point to the mean.
     """
     every: int = 25_000
     stop: float = 0.5
