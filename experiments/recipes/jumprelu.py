@@ -3,7 +3,8 @@
 Direct thresholds with three times the learning rate, and the jump's gradient also to the
 pre-activation (Anthropic, January 2025): without it a planted dictionary is recovered much
 less. Inputs are scaled to E||x||^2 = D, so the initial threshold .5 and the bandwidth 1 are
-in units of one standard deviation (all measured here). Short runs want a larger gain and an earlier target.
+in units of one standard deviation (all measured here). Short runs want a larger gain and
+an earlier target.
 """
 
 
