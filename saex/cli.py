@@ -134,18 +134,16 @@ def _dry_run(made: experiment.Plan, config: Any) -> None:
     print(config)
     placement, key = made.loop['placement'], jax.random.key(0)
     for name, recipe in made.recipes.items():
-        rows, widths = recipe.section['batch_size'], {'x': recipe.model.d_in}
-        if recipe.model.target is not None:
-            widths['y'] = recipe.model.target.d_in
-        sample = {k: jax.ShapeDtypeStruct((dictionary.SAMPLE_BATCHES * rows, width), 'float32')
-                  for k, width in widths.items()}
+        size = recipe.section['batch_size']
         state = jax.eval_shape(functools.partial(
-            step.initial, recipe.problem, recipe.optimizer), key, sample)
+            step.initial, recipe.problem, recipe.optimizer), key,
+            {k: jax.ShapeDtypeStruct((dictionary.SAMPLE_BATCHES * size, *shape), 'float32')
+             for k, shape in recipe.rows.items() if k in ('x', 'y')})
         homes = placement.state(state)
         state = jax.tree.map(lambda x, home: jax.ShapeDtypeStruct(
             x.shape, x.dtype, sharding=home), state, homes)
-        batch = {k: jax.ShapeDtypeStruct((rows, width), 'float32', sharding=placement.rows)
-                 for k, width in widths.items()}
+        batch = {k: jax.ShapeDtypeStruct((size, *shape), 'float32', sharding=placement.rows)
+                 for k, shape in recipe.rows.items()}
         with select.on_mesh(placement.mesh):
             compiled = jax.jit(step.make(recipe.problem, recipe.optimizer), donate_argnums=0,
                                out_shardings=(homes, None)).lower(state, batch, key).compile()

@@ -47,11 +47,12 @@ DICTIONARY_KEYS = {'dictionary', 'init', 'losses', 'optim', 'events', 'steps', '
 
 @dataclasses.dataclass
 class Recipe:
-    """One dictionary's parts, built."""
+    """One dictionary's parts, built. rows: the shape of a row of each key of its batches."""
     problem: Any
     optimizer: Any
     model: Any
     section: dict
+    rows: dict[str, tuple]
 
 
 @dataclasses.dataclass
@@ -154,7 +155,14 @@ def _recipe(section: Mapping, spec: Mapping, where: str) -> Recipe:
         raise config_lib.ConfigError(problems)
     problem = dictionary.problem(built['model'], goal, built['init'], section['batch_size'],
                                  built['events'])
-    return Recipe(problem, built['optim'], built['model'], dict(section))
+    return Recipe(problem, built['optim'], built['model'], dict(section), _rows(spec))
+
+
+def _rows(spec: Mapping) -> dict[str, tuple]:
+    x = (spec['sites'], spec['d_in']) if 'sites' in spec else (spec['d_in'],)
+    shapes = {'x': x, 'pair': x, 'grad': x, 'y': (spec.get('d_out'),)}
+    keys = {'x', *spec.get('keys', ())} | ({'y'} if 'd_out' in spec else set())
+    return {key: shapes.get(key, ()) for key in keys}
 
 
 def run(config: Mapping, workdir: str | pathlib.Path, fresh: bool = False) -> dict:
