@@ -30,7 +30,7 @@ class Decoder(nn.Module):
     As it stands: learned positions, pre-LayerNorm blocks, GELU, untied head (GPT).
     learned_positions: False for rotary ones. tied: the head is the token embedding.
     embed_scale: of the token embeddings. logit_softcap: c tanh(logits / c).
-    Sites and their shapes: `site_shapes`.
+    Sites and their shapes: docs/sites.md.
     """
     vocab: int
     context: int
@@ -81,12 +81,9 @@ class Decoder(nn.Module):
     @nn.nowrap
     def site_width(self, site: str) -> int:
         """Size of the last axis at a site whose last axis is fixed (all but attn_pattern)."""
-        name = site.rsplit('.', 1)[-1]
-        if name in ('attn_q', 'attn_k', 'attn_v', 'attn_z'):
-            return self.head_dim
-        if name == 'mlp_act':
-            return self.style.mlp_width or self.mlp_ratio * self.width
-        return self.vocab if name == 'logits' else self.width
+        if site == 'logits':
+            return self.vocab
+        return self.style.width_of(site, self.width, self.heads, self.mlp_ratio)
 
     def __call__(self, tokens, edits: Sequence[Any] = (), capture: Sequence[str] = (),
                  mask=None, prompt=None):
@@ -98,7 +95,7 @@ class Decoder(nn.Module):
         """
         slots = jnp.arange(tokens.shape[1])
         valid = None if mask is None else mask.astype(bool)
-        positions = slots if valid is None else _positions(valid)
+        positions = slots if valid is None else layer.count(valid)
         seen = layer.Seen(positions, slots, slots, valid)
         logits, captured, _ = self._run(tokens, seen, edits, capture, prompt, None)
         return logits, captured
@@ -117,7 +114,7 @@ class Decoder(nn.Module):
         valid = jax.lax.dynamic_update_slice_in_dim(cache.valid, mask.astype(bool),
                                                     cache.slot, axis=1)
         queries = cache.slot + jnp.arange(tokens.shape[1])
-        positions = jax.lax.dynamic_slice_in_dim(_positions(valid), cache.slot,
+        positions = jax.lax.dynamic_slice_in_dim(layer.count(valid), cache.slot,
                                                  tokens.shape[1], axis=1)
         seen = layer.Seen(positions, queries, jnp.arange(valid.shape[1]), valid)
         logits, captured, held = self._run(tokens, seen, edits, capture, prompt, cache)
@@ -128,7 +125,8 @@ class Decoder(nn.Module):
         if self.learned_positions and seen.keys.shape[0] > self.context:
             raise config.ConfigError(f'{seen.keys.shape[0]} positions; the subject has '
                                      f'{self.context}')
-        at = Taps(self.sites(), edits, capture, lambda: _text(tokens, seen, prompt))
+        at = Taps(self.sites(), edits, capture,
+                  lambda: Text.of(tokens, tokens.shape, seen, prompt))
         x = self.token(tokens)
         if self.embed_scale != 1.0:
             x = x * jnp.asarray(self.embed_scale, x.dtype)
@@ -143,20 +141,3 @@ class Decoder(nn.Module):
         if self.logit_softcap:
             logits = self.logit_softcap * jnp.tanh(logits / self.logit_softcap)
         return at('logits', logits), at.captured, held
-
-
-def _positions(valid):
-    """[n, S]: how many valid tokens lie before each; 0 at padding on the left."""
-    return jnp.maximum(jnp.cumsum(valid, axis=1) - 1, 0)
-
-
-def _text(tokens, seen, prompt) -> Text:
-    """Everything in a call is prompt unless `prompt` says otherwise."""
-    if seen.valid is None:
-        mask = jnp.ones(tokens.shape, bool)
-    else:
-        mask = jnp.take(seen.valid, seen.queries, axis=1)
-    prompt = mask if prompt is None else mask & prompt.astype(bool)
-    after = jnp.cumsum(prompt[:, ::-1], axis=1)[:, ::-1]
-    return Text(tokens, jnp.broadcast_to(seen.positions, tokens.shape), mask, prompt,
-                prompt & (after == 1))

@@ -80,6 +80,13 @@ class Style:
         middle = () if self.parallel else ('resid_mid',)
         return ('resid_pre', *attn, *middle, *mlp, 'resid_post')
 
+    def width_of(self, site: str, width: int, heads: int, mlp_ratio: int) -> int:
+        """Size of the last axis at a site of the stream or within a layer."""
+        name = site.rsplit('.', 1)[-1]
+        if name in ('attn_q', 'attn_k', 'attn_v', 'attn_z'):
+            return self.head_dim or width // heads
+        return (self.mlp_width or mlp_ratio * width) if name == 'mlp_act' else width
+
 
 @struct.dataclass
 class Seen:
@@ -104,6 +111,11 @@ class Seen:
             return seen
         valid = self.valid[:, None, None, :]
         return valid if seen is None else seen & valid
+
+
+def count(valid):
+    """[n, S]: how many valid tokens lie before each; 0 at padding on the left."""
+    return jnp.maximum(jnp.cumsum(valid, axis=1) - 1, 0)
 
 
 class RMSNorm(nn.Module):

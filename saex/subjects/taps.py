@@ -3,20 +3,33 @@ from typing import Any, Callable, Sequence
 
 from flax import struct
 import jax
+import jax.numpy as jnp
 
 from saex import config
 
 
 @struct.dataclass
 class Text:
-    """What a `where` may ask about the tokens of one call: tokens, positions, mask (False
-    for padding) and prompt (False for what was generated), all [n, T]. `last` is the last
-    prompt token of each row."""
-    tokens: jax.Array
+    """What a `where` may ask about the tokens of one call: tokens (None for patches),
+    positions, mask (False for padding) and prompt (False for what was generated), all
+    [n, T]. `last` is the last prompt token of each row."""
+    tokens: jax.Array | None
     positions: jax.Array
     mask: jax.Array
     prompt: jax.Array
     last: jax.Array
+
+    @classmethod
+    def of(cls, tokens, shape, seen, prompt=None) -> 'Text':
+        """Everything in a call is prompt unless `prompt` says otherwise. seen: layer.Seen."""
+        if seen.valid is None:
+            mask = jnp.ones(shape, bool)
+        else:
+            mask = jnp.take(seen.valid, seen.queries, axis=1)
+        prompt = mask if prompt is None else mask & prompt.astype(bool)
+        after = jnp.cumsum(prompt[:, ::-1], axis=1)[:, ::-1]
+        return cls(tokens, jnp.broadcast_to(seen.positions, shape), mask, prompt,
+                   prompt & (after == 1))
 
 
 class Taps:

@@ -36,8 +36,8 @@ class Family:
 
 def families() -> dict[str, Family]:
     """model_type -> Family."""
-    from saex.subjects.checkpoints import decoders
-    return decoders.FAMILIES
+    from saex.subjects.checkpoints import decoders, encoders
+    return {**decoders.FAMILIES, **encoders.FAMILIES}
 
 
 def load(source: str | pathlib.Path, dtype: Any = None, sharding: Any = None,
@@ -53,7 +53,10 @@ def load(source: str | pathlib.Path, dtype: Any = None, sharding: Any = None,
     config = files.read_config(path)
     known, kind = families(), family or config['model_type']
     if kind not in known:
-        raise ConfigError(f'{path}: model_type {kind!r} is unknown; {suggest(kind, known)}')
+        towers = [k for k in known if k.startswith(f'{kind}_')]
+        raise ConfigError(f'{path}: model_type {kind!r} ' + (
+            f'has several towers; choose family={" or ".join(map(repr, towers))}' if towers
+            else f'is unknown; {suggest(kind, known)}'))
     model = known[kind].model(config)
     problems = getattr(model, 'problems', list)()
     if problems:
@@ -79,7 +82,8 @@ def read(model: Any, family: Family, tensors: Mapping[str, np.ndarray], dtype: A
         raise ConfigError(problems)
     params = {}
     for path, shape in shapes.items():
-        value = _convert(model, family, path, [tensors[names[n]] for n in wanted[path]])
+        value = _convert(model, family, path, [tensors[names[n]] for n in wanted[path]],
+                         shape.shape)
         if value.shape != shape.shape:
             problems.append(f'{", ".join(wanted[path])}: {list(value.shape)} after conversion '
                             f'to {path}; the config asks for {list(shape.shape)}')
@@ -111,10 +115,13 @@ def _names(family: Family, path: str, names: Mapping[str, str]) -> tuple[str, ..
     return tuple(chosen)
 
 
-def _convert(model, family: Family, path: str, parts: list[np.ndarray]) -> np.ndarray:
+def _convert(model, family: Family, path: str, parts: list[np.ndarray],
+             shape: tuple[int, ...]) -> np.ndarray:
     leaf = path.rsplit('/', 1)[-1]
     if leaf == 'kernel' and parts[0].ndim == 4:      # a convolution [out, in, h, w]
         return parts[0].transpose(2, 3, 1, 0)
+    if not path.startswith('blocks') and parts[0].shape[:1] == (1,):
+        return parts[0].squeeze(tuple(range(parts[0].ndim - len(shape))))
     if leaf == 'kernel' and (family.linear or path == 'head/kernel'):
         parts = [p.T for p in parts]
     if '/qkv/' in path and len(parts) == 1 and family.packed == 'thirds':

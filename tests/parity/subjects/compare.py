@@ -11,47 +11,52 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from saex.subjects.checkpoints.load import load
+from saex.subjects.checkpoints.load import families, load
+from saex.subjects.encoder import Encoder
 
 LIMIT = 1e-5
 
 
 def states(model):
     """The sites that are transformers' hidden states, in its order."""
-    last = model.layers - 1
-    return ['embed', *(f'blocks.{i}.resid_post' for i in range(last)), 'final_norm']
+    middle = [f'blocks.{i}.resid_post' for i in range(model.layers)]
+    if isinstance(model, Encoder) and not model.style.rotary:
+        return ['embed', *middle]
+    return ['embed', *middle[:-1], 'final_norm']         # transformers tie the two
 
 
 def errors(folder, network=None):
-    """(largest error of a hidden state, of the logits)."""
-    network = network or load(folder)
+    """(largest error of a hidden state, of the result)."""
+    family = folder.name if folder.name in families() else None
+    network = network or load(folder, family=family)
     with np.load(folder / 'reference.npz') as held:
         wanted = dict(held)
     names = states(network.model)
+    inputs = {k: jnp.asarray(v) for k, v in wanted.items() if k in ('mask', 'segments')}
+    tokens = jnp.asarray(wanted['images' if 'images' in wanted else 'tokens'])
     with jax.default_matmul_precision('highest'):
-        logits, found = jax.jit(lambda p: network.model.apply(
-            {'params': p}, jnp.asarray(wanted['tokens']), mask=jnp.asarray(wanted['mask']),
-            capture=names))(network.params)
-    real = wanted['mask'] > 0
-    hidden = max(_error(found[n], h, real) for n, h in zip(names, wanted['hidden'],
-                                                           strict=True))
-    return hidden, _error(logits, wanted['logits'], real)
+        result, found = jax.jit(lambda p: network.model.apply(
+            {'params': p}, tokens, **inputs, capture=names))(network.params)
+    real = wanted['mask'] > 0 if 'mask' in wanted else np.ones(wanted['hidden'].shape[1:3], bool)
+    hidden = max(_error(found[n][real], h[real])
+                 for n, h in zip(names, wanted['hidden'], strict=True))
+    pick = real if result.ndim == 3 else slice(None)
+    return hidden, _error(result[pick], wanted['result'][pick])
 
 
-def _error(found, wanted, real):
-    wanted = wanted[real]
+def _error(found, wanted):
     scale = max(1.0, np.sqrt(np.mean(wanted ** 2)))
-    return float(np.abs(np.asarray(found)[real] - wanted).max() / scale)
+    return float(np.abs(np.asarray(found) - wanted).max() / scale)
 
 
 def main(root):
     """Prints the table; the exit status."""
     worst = 0.0
-    print(f'{"family":20}{"hidden states":>16}{"logits":>12}')
+    print(f'{"family":20}{"hidden states":>16}{"result":>12}')
     for folder in sorted(p.parent for p in root.glob('*/reference.npz')):
-        hidden, logits = errors(folder)
-        worst = max(worst, hidden, logits)
-        print(f'{folder.name:20}{hidden:16.1e}{logits:12.1e}', flush=True)
+        hidden, result = errors(folder)
+        worst = max(worst, hidden, result)
+        print(f'{folder.name:20}{hidden:16.1e}{result:12.1e}', flush=True)
     return int(not worst <= LIMIT)
 
 

@@ -56,7 +56,7 @@ def model(name, size):
 
 
 def reference(made, name, size):
-    """Inputs, every hidden state and the logits, with left and right padding."""
+    """Inputs, every hidden state and the result, with left and right padding."""
     generator = torch.Generator().manual_seed(0)
     z = SIZES[size]
     tokens = torch.randint(3, z['vocab'], (3, z['length']), generator=generator)
@@ -67,4 +67,4 @@ def reference(made, name, size):
         out = made(tokens, attention_mask=mask, position_ids=positions,
                    output_hidden_states=True)
     return dict(tokens=tokens, mask=mask, hidden=torch.stack(out.hidden_states),
-                logits=out.logits)
+                result=out.logits)

@@ -1,4 +1,5 @@
-"""Writes random models and what transformers makes of them: python write.py FOLDER [SIZE].
+"""Writes random models and what transformers makes of them: python write.py FOLDER
+[SIZE [NAME...]].
 
 SIZE is small, or golden: the files in tests/subjects/golden, which the tests compare with.
 """
@@ -11,15 +12,15 @@ import torch
 sys.modules['torchvision'] = None      # not needed, and often built for another torch
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import decoders  # noqa: E402
+import encoders  # noqa: E402
+
+MODULES = (decoders, encoders)
 
 
-MODULES = (decoders,)
-
-
-def main(folder, size):
+def main(folder, size, *only):
     torch.use_deterministic_algorithms(True)
     for module in MODULES:
-        for name in module.cases(size):
+        for name in [n for n in module.cases(size) if not only or n in only]:
             made = module.model(name, size)
             made.save_pretrained(folder / name)
             (folder / name / 'generation_config.json').unlink(missing_ok=True)

@@ -53,6 +53,42 @@ def test_other_names_of_the_same_weights(folder, family, change):
                                   load(GOLDEN / family).logits(TOKENS))
 
 
+IMAGE = jax.random.normal(jax.random.key(0), (1, 8, 8, 3))
+PATCHES = (('encoder.layer.', 'layers.'), ('attention.attention.query', 'attention.q_proj'),
+           ('attention.attention.key', 'attention.k_proj'),
+           ('attention.attention.value', 'attention.v_proj'),
+           ('attention.output.dense', 'attention.o_proj'),
+           ('intermediate.dense', 'mlp.fc1'), ('output.dense', 'mlp.fc2'))
+
+
+@pytest.mark.parametrize('family, change', [
+    ('bert', renamed(('LayerNorm.weight', 'LayerNorm.gamma'),     # as bert-base-uncased
+                     ('LayerNorm.bias', 'LayerNorm.beta'))),
+    ('bert', lambda t: {**t, 'bert.pooler.dense.weight': np.ones((8, 8)),
+                        'cls.seq_relationship.weight': np.ones((2, 8)),
+                        'cls.predictions.decoder.weight': np.ones((13, 8)),
+                        'bert.embeddings.position_ids': np.arange(32)}),
+    ('esm', renamed(('LayerNorm.gamma', 'LayerNorm.weight'),
+                    ('LayerNorm.beta', 'LayerNorm.bias'))),
+    ('vit', renamed(*PATCHES)),                                   # transformers 5, in memory
+    ('dinov2', renamed(*PATCHES[1:5])),
+])
+def test_other_names_of_an_encoder(folder, family, change):
+    found, expected = load(folder(family, change)), load(GOLDEN / family)
+    inputs = TOKENS if found.model.vocab else IMAGE
+    np.testing.assert_array_equal(found.logits(inputs), expected.logits(inputs))
+
+
+@pytest.mark.parametrize('kind', ['clip', 'siglip'])
+def test_two_towers_in_one_directory(folder, kind):
+    path = GOLDEN / f'{kind}_vision_model'
+    with pytest.raises(config.ConfigError, match=f"family='{kind}_vision_model' or"):
+        load(path)
+    shapes = [load(path, family=f'{kind}_{tower}_model').logits(inputs).shape
+              for tower, inputs in (('vision', IMAGE), ('text', TOKENS))]
+    assert shapes == {'clip': [(1, 6), (1, 6)], 'siglip': [(1, 8), (1, 6)]}[kind]
+
+
 def test_missing_unused_and_misshapen_weights_are_all_listed(folder):
     def spoil(t):
         t['model.extra'] = t.pop('model.norm.weight')
@@ -144,7 +180,7 @@ def test_bfloat16_is_close():
     np.testing.assert_allclose(logits.astype(jnp.float32), exact, atol=0.05)
 
 
-@pytest.mark.parametrize('family', ['gemma2', 'gpt2'])
+@pytest.mark.parametrize('family', ['gemma2', 'gpt2', 'bert'])
 def test_a_mesh_of_two_by_two(family):
     mesh = Mesh(np.array(jax.devices()[:4]).reshape(2, 2), ('data', 'model'))
 
