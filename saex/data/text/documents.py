@@ -1,0 +1,141 @@
+"""Documents: text, JSONL and Parquet files, and an English corpus that every machine has."""
+import ast
+import hashlib
+import json
+import os
+import pathlib
+import re
+import sysconfig
+from typing import Iterable, Iterator, NamedTuple
+import warnings
+
+from saex.config import ConfigError
+
+SUFFIXES = ('.jsonl', '.parquet', '.txt')
+SKIPPED = ('test', 'tests', 'idle_test', 'site-packages', '__pycache__', 'lib2to3')
+LEAST, MOST = 60, 100_000          # characters of a document of the built-in corpus; of any
+_COMMENTS = re.compile(r'(?:^[ \t]*#[^\n]*\n){2,}', re.M)
+
+
+class Corpus(NamedTuple):
+    """documents: str each. fingerprint: SHA-256 over them. counts: what was left out or
+    changed: 'empty', 'duplicate', 'surrogates', 'cut'."""
+    documents: list[str]
+    fingerprint: str
+    counts: dict[str, int]
+
+
+def read(path: str = '', field: str = 'text', most: int = 0) -> Corpus:
+    """The documents of a file or folder, or the built-in corpus where path is ''.
+
+    .txt is one document a file; .jsonl and .parquet hold one in `field` of every row; a
+    folder is all of its files of these kinds, in the order of their names. Only Parquet
+    needs pyarrow. Duplicates and empty documents are dropped, lone surrogates replaced and
+    documents cut at 100,000 characters, each with a count. most: stop after so many, 0 for
+    all. Raises ConfigError when a file cannot be read, or nothing is left.
+    """
+    found = builtin() if not path else _files(pathlib.Path(path).expanduser(), field)
+    corpus = clean(found, most)
+    if not corpus.documents:
+        raise ConfigError(f'path: {path or "the built-in corpus"} holds no document'
+                          + ('' if path else '; this Python came without its sources, '
+                             'name a file or folder of text'))
+    return corpus
+
+
+def clean(documents: Iterable[str], most: int = 0) -> Corpus:
+    """Drops the empty and the repeated, replaces what UTF-8 cannot hold, cuts the long."""
+    kept, seen = [], set()
+    counts = dict.fromkeys(('empty', 'duplicate', 'surrogates', 'cut'), 0)
+    digest = hashlib.sha256()
+    for text in documents:
+        if most and len(kept) == most:
+            break
+        data = text[:MOST].encode('utf-8', 'replace')
+        whole = data.decode()
+        mark = hashlib.sha256(data).digest()
+        if not whole.strip():
+            counts['empty'] += 1
+        elif mark in seen:
+            counts['duplicate'] += 1
+        else:
+            counts['surrogates'] += whole != text[:MOST]
+            counts['cut'] += len(text) > MOST
+            seen.add(mark)
+            digest.update(mark)
+            kept.append(whole)
+    return Corpus(kept, digest.hexdigest(), counts)
+
+
+def builtin(root: str | os.PathLike = '') -> Iterator[str]:
+    """Docstrings and comment blocks (two lines or more) of the standard library of the
+    Python that runs, tests apart, in the order of the files' names.
+
+    It is read from the machine, never shipped, and differs between Python versions.
+    """
+    root = root or sysconfig.get_paths()['stdlib']
+    for folder, inner, names in os.walk(root):
+        inner[:] = sorted(name for name in inner if name not in SKIPPED)
+        for name in sorted(n for n in names if n.endswith('.py')):
+            source = pathlib.Path(folder, name).read_text('utf-8', 'replace')
+            yield from (text for text in _prose(source) if len(text) >= LEAST)
+
+
+def _prose(source: str) -> Iterator[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')          # invalid escapes in old modules
+        try:
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError):
+            return
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield (ast.get_docstring(node) or '').strip()
+    for block in _COMMENTS.findall(source):
+        yield re.sub(r'^[ \t]*# ?', '', block, flags=re.M).strip()
+
+
+def _files(path: pathlib.Path, field: str) -> Iterator[str]:
+    if path.is_dir():
+        names = sorted(p for p in path.rglob('*') if p.suffix in SUFFIXES)
+        if not names:
+            raise ConfigError(f'path: {path} holds no {", ".join(SUFFIXES)} file')
+    elif path.is_file() and path.suffix in SUFFIXES:
+        names = [path]
+    else:
+        raise ConfigError(f'path: expected a folder or a {", ".join(SUFFIXES)} file, got '
+                          f'{str(path)!r}' + ('' if path.exists() else ', which is absent'))
+    for name in names:
+        if name.suffix == '.txt':
+            yield name.read_text('utf-8', 'replace')
+        elif name.suffix == '.jsonl':
+            yield from _jsonl(name, field)
+        else:
+            yield from _parquet(name, field)
+
+
+def _jsonl(path: pathlib.Path, field: str) -> Iterator[str]:
+    with open(path, encoding='utf-8') as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as e:
+                raise ConfigError(f'path: {path}:{number}: {e}') from e
+            if not isinstance(row, dict) or not isinstance(row.get(field), str):
+                raise ConfigError(f'path: {path}:{number}: expected text in {field!r}')
+            yield row[field]
+
+
+def _parquet(path: pathlib.Path, field: str) -> Iterator[str]:
+    try:
+        from pyarrow import parquet
+    except ImportError as e:
+        raise ConfigError(f'path: {path}: Parquet needs pyarrow: pip install pyarrow') from e
+    file = parquet.ParquetFile(path)
+    if field not in file.schema_arrow.names:
+        raise ConfigError(f'path: {path} has no column {field!r}; valid: '
+                          f'{", ".join(file.schema_arrow.names)}')
+    for batch in file.iter_batches(columns=[field]):
+        yield from (text or '' for text in batch.column(0).to_pylist())
