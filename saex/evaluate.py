@@ -4,7 +4,8 @@ from typing import Any, Mapping
 
 import jax
 
-from saex.evals import runner, suite
+from saex.evals import contexts, runner, suite
+from saex.evals.coder import RandomDictionary
 from saex.evals.dictionary import DictionaryCoder
 from saex.subjects import objective
 
@@ -41,13 +42,41 @@ def everything(made: Any, trained: Mapping[str, tuple], network: Any,
         for label, results in suite.control_results(source, rows, recipe.model.features,
                                                     k).items():
             flat |= runner.scalars(results, label)
+        if hasattr(made.world, 'context_names'):
+            flat |= _contexts(made, trained, section, workdir)
     (workdir / 'warnings.txt').write_text('\n'.join(warnings) + '\n')
     return {k: v for k, v in flat.items() if v is not None or not k.endswith('l0_target')}
 
 
+def _contexts(made: Any, trained: Mapping[str, tuple], section: Mapping,
+              workdir: pathlib.Path) -> dict[str, float]:
+    """What latents on text respond to, a random dictionary beside them; the contexts go
+    to workdir/contexts/NAME.txt."""
+    flat, folder, held = {}, workdir / 'contexts', {}
+    folder.mkdir(exist_ok=True)
+    key = jax.random.key(section.get('seed', 1234) + 1)
+    coders = []
+    for name, (state, source) in trained.items():
+        if source.fingerprint not in held:
+            held[source.fingerprint] = contexts.sample(source, key, section['sequences'])
+        model = made.recipes[name].model
+        coders.append((name, DictionaryCoder(model, state.params, state.stats),
+                       held[source.fingerprint]))
+    name, _, rows = coders[0]
+    k = max(1, round(_target(made.recipes[name].section) or 8))
+    coders.append(('floors/random_dictionary', RandomDictionary.fit(
+        jax.random.key(0), rows['x'][:16384], made.recipes[name].model.features, k), rows))
+    for name, coder, rows in coders:
+        found = contexts.describe(coder, made.world, rows)
+        flat |= {f'{name}/{key}': value for key, value in found.scalars.items()}
+        (folder / f'{name.replace("/", "_")}.txt').write_text(found.text)
+    return flat
+
+
 def _accuracy(made: Any, network: Any, sequences: int = 2048) -> float:
     key = jax.random.key(made.config.get('evaluation', {}).get('seed', 1234))
-    batch = made.world.sample(key, sequences)
+    world = made.world.held_out() if hasattr(made.world, 'held_out') else made.world
+    batch = world.sample(key, sequences)
     logits = jax.jit(made.model.apply)({'params': network.params}, batch['tokens'])[0]
     return float(objective.accuracy(logits, batch))
 

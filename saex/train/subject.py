@@ -13,7 +13,8 @@ class WorldSource:
 
     def __init__(self, world: Any, seed: int):
         self._world, self._key = world, jax.random.key(seed)
-        self._sample = jax.jit(world.sample, static_argnums=1)
+        self._sample = (world.sample if getattr(world, 'on_host', False)
+                        else jax.jit(world.sample, static_argnums=1))
         self.spec, self.fingerprint = {}, world.fingerprint
 
     def batch(self, step: int, size: int) -> dict:

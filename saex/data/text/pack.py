@@ -63,12 +63,12 @@ def _framed(ids: np.ndarray, document: int, tokens: Tokens) -> np.ndarray:
 
 
 def _pieces(piece: np.ndarray, size: int, tokens: Tokens) -> list[np.ndarray]:
-    """Consecutive parts, the later ones with a BOS of their own (offset of what follows).
-    The next part begins with the last token of this one, which has been a target only."""
+    """Consecutive parts in which every token is a target once: the later ones begin with a
+    BOS of their own or, without one, with the last token of the part before."""
     if tokens.bos is None:
         return [piece[:, i:i + size] for i in range(0, max(piece.shape[1] - 1, 1), size - 1)]
     parts = [piece[:, :size]]
-    for i in range(size - 1, piece.shape[1] - 1, max(size - 2, 1)):
+    for i in range(size, piece.shape[1], size - 1):
         front = piece[:, i:i + 1].copy()
         front[0] = tokens.bos
         parts.append(np.concatenate([front, piece[:, i:i + size - 1]], axis=1))

@@ -20,7 +20,8 @@ SPLITS = ('train', 'test')
 
 @dataclasses.dataclass(frozen=True)
 class Text:
-    """Rows of T + 1 tokens drawn uniformly, with replacement, from a corpus.
+    """Rows of T + 1 tokens drawn uniformly from a corpus, none twice in one draw unless the
+    draw is larger than the corpus.
 
     path: a .txt, .jsonl or .parquet file or a folder of them; '' is the built-in corpus
         (text/documents.py). field: of JSONL and Parquet. documents: how many at most.
@@ -121,8 +122,9 @@ class Text:
     def sample(self, key: jax.Array, n: int) -> dict[str, jax.Array]:
         """n rows; pure in (key, n). Beside what every world gives: document and offset
         [n, T] int32, of the corpus (of this split) and of the token in it, -1 at padding."""
-        drawn = jax.random.randint(key, (n,), 0, len(self.rows.tokens))
-        return self.at(np.asarray(drawn))
+        count = len(self.rows.tokens)
+        order = np.asarray(jax.random.permutation(key, count))
+        return self.at(np.resize(order, n))
 
     def at(self, index: np.ndarray) -> dict[str, jax.Array]:
         """The rows of these numbers, in their order."""

@@ -40,19 +40,19 @@ def harvest(**options):
 
 def test_harvest_batches_are_a_function_of_the_step_and_repeat_nothing():
     one, two = harvest(), harvest()
-    count = len(one._chunk(0)) // 16
+    count = len(one._chunk(0)['x']) // 16
     held = [np.asarray(one.batch(i, 16)['x']) for i in range(count)]
     np.testing.assert_array_equal(two.batch(3, 16)['x'], held[3])
-    np.testing.assert_array_equal(np.concatenate(held), one._chunk(0)[:16 * count])
+    np.testing.assert_array_equal(np.concatenate(held), one._chunk(0)['x'][:16 * count])
     assert np.abs(np.asarray(one.batch(count, 16)['x']) - held[0]).max() > 0.1
 
 
 def test_kept_chunks_come_again_in_another_order():
     one, two = harvest(chunks=2), harvest(chunks=2)
-    first, second, again = (np.asarray(one._chunk(i)) for i in (0, 1, 2))
+    first, second, again = (np.asarray(one._chunk(i)['x']) for i in (0, 1, 2))
     assert np.abs(first - second).max() > 0.1 and np.abs(first - again).max() > 0.1
     np.testing.assert_array_equal(np.sort(first, axis=0), np.sort(again, axis=0))
-    np.testing.assert_array_equal(two._chunk(2), again)
+    np.testing.assert_array_equal(two._chunk(2)['x'], again)
     assert one.fingerprint != harvest().fingerprint
     assert harvest(chunks=-1).problems() == [
         'chunks: expected 0 (fresh for ever) or more, got -1']

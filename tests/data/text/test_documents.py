@@ -1,0 +1,74 @@
+import hashlib
+import json
+
+import pytest
+
+from saex.config import ConfigError
+from saex.data.text import documents
+
+
+def test_documents_of_a_folder_in_order_and_counted(tmp_path):
+    (tmp_path / 'a.txt').write_text('first')
+    rows = ['second', '', '  \n', 'first', 'lone \ud800 surrogate', 'x' * 1_000_000]
+    (tmp_path / 'b.jsonl').write_text(
+        '\n'.join(json.dumps({'body': text}) for text in rows) + '\n\n')
+    found = documents.read(str(tmp_path), 'body')
+    assert found.documents[:3] == ['first', 'second', 'lone ? surrogate']
+    assert len(found.documents[3]) == 100_000
+    assert found.counts == {'empty': 2, 'duplicate': 1, 'surrogates': 1, 'cut': 1}
+    marks = [hashlib.sha256(text.encode()).digest() for text in found.documents]
+    assert found.fingerprint == hashlib.sha256(b''.join(marks)).hexdigest()
+    assert documents.read(str(tmp_path), 'body', most=2).documents == ['first', 'second']
+
+
+@pytest.mark.parametrize('name, content, told', [
+    ('bad.jsonl', '{"text": "a"}\n{"text"', 'bad.jsonl:2: '),
+    ('field.jsonl', '{"body": "a"}', "field.jsonl:1: expected text in 'text'"),
+    ('field.jsonl', '[1]', "field.jsonl:1: expected text in 'text'"),
+    ('empty.txt', ' \n', 'holds no document'),
+    ('page.html', 'a', 'expected a folder or a .jsonl, .parquet, .txt file'),
+    (None, '', 'which is absent')])
+def test_what_cannot_be_read_is_one_line(tmp_path, name, content, told):
+    path = tmp_path / (name or 'absent.txt')
+    if name:
+        path.write_text(content)
+    with pytest.raises(ConfigError) as error:
+        documents.read(str(path))
+    assert told in str(error.value) and len(error.value.problems) == 1
+
+
+def test_a_parquet_file_or_how_to_install_its_reader(tmp_path):
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        (tmp_path / 'a.parquet').write_bytes(b'')
+        with pytest.raises(ConfigError, match='pip install pyarrow'):
+            documents.read(str(tmp_path))
+        return
+    parquet.write_table(pyarrow.table({'text': ['one', None, 'two']}),
+                        tmp_path / 'a.parquet')
+    found = documents.read(str(tmp_path))
+    assert found.documents == ['one', 'two'] and found.counts['empty'] == 1
+    with pytest.raises(ConfigError, match="no column 'body'; valid: text"):
+        documents.read(str(tmp_path), 'body')
+
+
+def test_the_builtin_corpus_is_docstrings_and_comment_blocks(tmp_path):
+    long = 'A docstring that is long enough to be kept, with a few more words in it.'
+    block = '# a comment of two lines, the first of which is this one,\n# the second this.\n'
+    for folder in ('', 'test', 'pkg'):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / 'm.py').write_text(
+            f'"""{folder}: {long}"""\n\n\ndef f():\n    """short"""\n{block}x = 1\n')
+    (tmp_path / 'broken.py').write_text('def (:\n')
+    found = list(documents.builtin(tmp_path))
+    comment = 'a comment of two lines, the first of which is this one,\nthe second this.'
+    assert found == [f': {long}', comment, f'pkg: {long}', comment]
+
+
+def test_the_machine_has_an_english_corpus():
+    one, two = documents.read(most=200), documents.read(most=200)
+    assert one == two and len(set(one.documents)) == 200
+    words = ' '.join(one.documents).lower().split()
+    assert 0.02 < words.count('the') / len(words) < 0.12
