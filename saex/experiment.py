@@ -91,15 +91,14 @@ def plan(config: Mapping) -> Plan:
                         where='subject.model', vocab=world.vocab, context=world.context)
         problems += _counts(section, 'subject')
         optimizer = attempt(chain.build, section['optim'], section['steps'], 'subject.optim')
-    spec = {'d_in': model.width} if model is not None else {'d_in': 64}
-    if model is not None and config['source'].get('site') not in model.sites():
-        site = config['source'].get('site')
-        problems.append(f'source.site: {site!r} is not a site of the subject; '
-                        f'{config_lib.suggest(str(site), model.sites())}')
-    if 'subject' not in config:
+    shared = {}
+    if model is not None:
+        shared = {'world': world, 'subject': Network(model)}
+    source = None
+    if 'subject' not in config or model is not None:
         source = attempt(config_lib.build, 'saex.data.sources', config['source'],
-                         where='source')
-        spec = source.spec if source is not None else spec
+                         where='source', **shared)
+    spec = source.spec if source is not None else {'d_in': 64}
     recipes = {name: attempt(_recipe, section, spec, f'dictionaries.{name}')
                for name, section in config['dictionaries'].items()}
     sinks = [attempt(config_lib.build, 'saex.train.sinks', sink, where=f'sinks[{i}]')

@@ -33,7 +33,7 @@ def dictionary_results(found: DictionaryCoder, source: Any, sample: Mapping) -> 
         evaluations['recovery'] = Recovery()
         spec['true_atoms'] = source.dictionary()
     results = runner.run(evaluations, found, lambda: runner.batches(rows, BATCH), spec)
-    if 'sequences' in sample:
+    if 'sequences' in sample and source.site and 'y' not in rows:
         logits = jax.tree_util.Partial(
             functools.partial(_spliced_logits, source.subject.model, source.site),
             source.subject.params)

@@ -2,6 +2,7 @@
 import dataclasses
 import functools
 import hashlib
+import math
 from typing import Any
 
 import jax
@@ -53,6 +54,9 @@ class Harvest:
         known = self.subject.model.sites()
         found += [f'site: no {site!r}; {config.suggest(site, known)}'
                   for site in self.captured if site not in known]
+        if not found and len({self.widths[s] for s in self.sites}) > 1:
+            found.append('sites: of different widths, ' + ', '.join(
+                f'{s} {self.widths[s]}' for s in self.sites))
         return found + fit_problems(self.world, self.subject.model)
 
     def __post_init__(self):
@@ -68,8 +72,21 @@ class Harvest:
 
     @property
     def spec(self) -> dict:
-        made = {'d_in': self.subject.model.width, 'states': self.world.state_count}
-        return made | ({'sites': len(self.sites)} if self.sites else {})
+        made = {'d_in': self.widths[self.captured[0]], 'states': self.world.state_count}
+        made |= {'sites': len(self.sites)} if self.sites else {}
+        return made | ({'d_out': self.widths[self.target]} if self.target else {})
+
+    @functools.cached_property
+    def widths(self) -> dict[str, int]:
+        """Site -> values of one row there; the heads of an attention site side by side."""
+        model = self.subject.model
+
+        def run(key):
+            made = model.init(key, *model.example())
+            return model.apply(made, *model.example(), capture=self.captured)[1]
+
+        return {site: math.prod(x.shape[2:])
+                for site, x in jax.eval_shape(run, jax.random.key(0)).items()}
 
     @property
     def fingerprint(self) -> str:
@@ -151,10 +168,10 @@ class Harvest:
 
     def _activations(self, tokens) -> dict:
         """x [n, T, D] or [n, T, S, D], and y [n, T, E] with target; float32."""
-        parts = [capture(self.subject, tokens[i:i + SUB_BATCH], self.captured)
+        parts = [self.subject.capture(tokens[i:i + SUB_BATCH], self.captured)
                  for i in range(0, len(tokens), SUB_BATCH)]
-        held = {s: jnp.concatenate([p[s] for p in parts]).astype(jnp.float32)
-                for s in self.captured}
+        held = {s: jnp.concatenate([p[s].reshape(*p[s].shape[:2], -1) for p in parts])
+                .astype(jnp.float32) for s in self.captured}
         x = jnp.stack([held[s] for s in self.sites], 2) if self.sites else held[self.site]
         return {'x': x} | ({'y': held[self.target]} if self.target else {})
 
@@ -194,16 +211,6 @@ def fit_problems(world: Any, model: Any) -> list[str]:
     if isinstance(getattr(world, 'tokens', None), tokens_lib.Tokens):
         found += tokens_lib.problems_with(world.tokens, model.vocab)
     return found
-
-
-def capture(subject: Any, tokens, sites: tuple[str, ...]) -> dict:
-    """Site -> activations [n, T, D], all by one forward."""
-    return _capture(subject.model, sites, subject.params, tokens)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _capture(model, sites, params, tokens):
-    return model.apply({'params': params}, tokens, capture=sites)[1]
 
 
 def _norms(x) -> np.ndarray:

@@ -117,6 +117,14 @@ def test_several_sites_and_a_target_are_one_forward(world):
     batch = both.batch(3, 16)
     assert batch['x'].shape == (16, 2, 8) and batch['y'].shape == (16, 8)
     assert source(world, sites=sites).problems() == ['site: give either site or sites']
+    assert both.spec['d_out'] == 8
+
+
+def test_heads_lie_side_by_side_and_sites_of_one_width(world):
+    heads = source(world, site='blocks.0.attn_z')
+    assert heads.spec['d_in'] == 8 and heads.rows(jax.random.key(0), 2)['x'].shape[1] == 8
+    found = source(world, site='', sites=('embed', 'blocks.0.mlp_act')).problems()
+    assert found == ['sites: of different widths, embed 8, blocks.0.mlp_act 32']
 
 
 def test_tokens_of_high_norm_are_masked_in_training_and_evaluation(world):
