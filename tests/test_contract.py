@@ -30,7 +30,7 @@ def make(selector='relu', transform='identity', losses=None):
     losses = losses or {'mse': {}, 'auxk': dict(weight=1 / 32, k_aux=4)}
     problem = dictionary.problem(model, objective.build(losses, build.provided(model), 10),
                                  build.initialiser({}), B)
-    optimizer = chain.build(dict(name='adam', lr=1e-2, clip=1.0,
+    optimizer = chain.build(dict(name='adam', lr=1e-2, eps=1e-6, clip=1.0,
                                  constraints={'unit_rows': {}}), 10)
     state = step.initial(problem, optimizer, jax.random.key(0), problem.sample(Fixed()))
     return model, step.make(problem, optimizer), state

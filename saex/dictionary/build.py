@@ -11,10 +11,12 @@ import jax
 
 from saex import config
 from saex.dictionary.model import Dictionary
+from saex.ops import sparse
 
 PARTS = {'transform': 'identity', 'corruption': None, 'encoder': 'linear',
          'selector': 'relu', 'decoder': 'linear', 'view': None}
 SLOTS = {'atoms': 'gaussian_rows', 'bias': 'zero', 'encoder': 'tied'}
+CHOICES = {'path': sparse.PATHS, 'precision': sparse.PRECISIONS}
 OWN = {'dead_after': (1, 2 ** 31 - 1), 'frequency_rate': (0, 1)}
 
 
@@ -25,9 +27,10 @@ def dictionary(section: Mapping, d_in: int, where: str = 'dictionary', *,
 
     section: features, and optionally transform, corruption, encoder, selector, decoder,
     view (sections or names), target_transform (by default as transform), dead_after,
-    frequency_rate. d_in: width of one site. d_out: width of y (all its sites) where the
-    source has a y, else None. keys: what its batches hold beside x. Raises ConfigError
-    with every problem.
+    frequency_rate, path ('auto', 'dense' or 'gather') and precision ('float32' or
+    'bfloat16'; see ops/sparse.py). d_in: width of one site. d_out: width of y (all its
+    sites) where the source has a y, else None. keys: what its batches hold beside x.
+    Raises ConfigError with every problem.
     """
     section = dict(section)
     problems, parts = [], {}
@@ -37,6 +40,11 @@ def dictionary(section: Mapping, d_in: int, where: str = 'dictionary', *,
         features = 2 ** 31
     width = d_in * sites
     shared = dict(d_in=width, d_out=d_out or width, features=features, sites=sites)
+    for key, values in CHOICES.items():
+        shared[key] = section.pop(key, values[0])
+        if shared[key] not in values:
+            problems.append(f'{where}.{key}: expected one of {", ".join(values)}, '
+                            f'got {shared[key]!r}')
     sections = {kind: section.pop(kind, default) for kind, default in PARTS.items()}
     sections['target'] = section.pop('target_transform', sections['transform'])
     if d_out is None:
@@ -55,7 +63,7 @@ def dictionary(section: Mapping, d_in: int, where: str = 'dictionary', *,
         if key in section and not low <= section[key] <= high:
             problems.append(f'{where}.{key}: expected {low} to {high}, got {section[key]!r}')
     known = {k: section.pop(k) for k in OWN if k in section}
-    valid = ['features', 'target_transform', *OWN, *PARTS]
+    valid = ['features', 'target_transform', *CHOICES, *OWN, *PARTS]
     problems += [f'{where}.{k}: unknown; {config.suggest(k, valid)}' for k in section]
     if not problems:
         keys = frozenset(keys) | ({'y'} if d_out else set())

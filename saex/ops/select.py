@@ -6,6 +6,7 @@ import jax
 from jax.sharding import Mesh, PartitionSpec
 import jax.numpy as jnp
 
+GROUPS, WIDE = 8, 8192       # measured on a CPU: two stages win from 8192 latents on
 _MESH = contextvars.ContextVar('mesh', default=None)
 
 
@@ -19,30 +20,64 @@ def on_mesh(mesh: Mesh | None):
         _MESH.reset(token)
 
 
+def current_mesh() -> Mesh | None:
+    """The mesh of the enclosing `on_mesh`."""
+    return _MESH.get()
+
+
+def shards(axis: str) -> int:
+    """How many parts the axis is split in; 1 without a mesh."""
+    mesh = _MESH.get()
+    return 1 if mesh is None else mesh.shape[axis]
+
+
 def top_k(x: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
     """The k largest of each row of x [B, F], in descending order: values and indices [B, k].
 
     On a mesh that splits the latents each device gives its own k largest, and only those
     candidates travel: O(B k shards) on the wire in place of O(B F).
     """
-    mesh = _MESH.get()
-    shards = 1 if mesh is None else mesh.shape['model']
-    local = x.shape[1] // shards
-    if shards == 1 or x.shape[1] % shards or x.shape[0] % mesh.shape['data'] or k > local:
-        return jax.lax.top_k(x, k)
+    local = x.shape[1] // shards('model')
+    if shards('model') == 1 or x.shape[1] % shards('model') or x.shape[0] % shards('data'):
+        return top_k_here(x, k)
 
-    def merge(part):
-        values, indices = jax.lax.top_k(part, k)
-        indices = indices + local * jax.lax.axis_index('model')
-        values, indices = (jax.lax.all_gather(v, 'model', axis=1, tiled=True)
-                           for v in (values, indices))
-        values, at = jax.lax.top_k(values, k)
-        return values, jnp.take_along_axis(indices, at, axis=1)
+    def part(x):
+        return merge(*top_k_here(x, min(k, local)), local, k)
 
     rows = PartitionSpec('data')
-    return jax.shard_map(merge, mesh=mesh, in_specs=PartitionSpec('data', 'model'),
+    return jax.shard_map(part, mesh=current_mesh(), in_specs=PartitionSpec('data', 'model'),
                          out_specs=(rows, rows), check_vma=False,
                          axis_names={'data', 'model'})(x)
+
+
+def merge(values: jax.Array, indices: jax.Array, local: int, k: int):
+    """Within shard_map: the k largest of all devices' candidates, [B, k] on every one.
+    indices count each device's `local` latents."""
+    if shards('model') == 1:
+        return values, indices
+    indices = indices + local * jax.lax.axis_index('model')
+    values, indices = (jax.lax.all_gather(v, 'model', axis=1, tiled=True)
+                       for v in (values, indices))
+    values, at = jax.lax.top_k(values, k)
+    return values, jnp.take_along_axis(indices, at, axis=1)
+
+
+def top_k_here(x: jax.Array, k: int, groups: int = GROUPS) -> tuple[jax.Array, jax.Array]:
+    """Exact top k of each row of x [B, F] in two stages.
+
+    The k groups with the largest maxima hold the k largest entries, so one pass over x
+    and a top k of k * groups candidates suffice. Groups are strided: member j of group i
+    is x[i + j F / groups]. Small rows take jax.lax.top_k at once.
+    """
+    size = x.shape[1]
+    strided = size // groups
+    if size % groups or size < WIDE or strided < 4 * k:
+        return jax.lax.top_k(x, k)
+    highest = jnp.max(x.reshape(-1, groups, strided), axis=1)
+    _, chosen = jax.lax.top_k(highest, k)
+    at = (chosen[:, :, None] + strided * jnp.arange(groups)).reshape(x.shape[0], -1)
+    values, place = jax.lax.top_k(jnp.take_along_axis(x, at, axis=1), k)
+    return values, jnp.take_along_axis(at, place, axis=1)
 
 
 def kth_largest_positive(x: jax.Array, k: jax.Array | int) -> jax.Array:

@@ -1,9 +1,210 @@
-"""Products of sparse codes with a dictionary."""
-import jax
+"""Products of sparse codes with a dictionary, and the top k of an encoder.
 
+    decode      y_b = Sum_k v_bk W[i_bk]
+                dv_bk = g_b . W[i_bk]          dW[i] = Sum_{(b,k): i_bk = i} v_bk g_b
+    affine      p = (x - c) W + b
+                dW = (x - c)^T g    db = Sum_b g    dc = -W db    dx = g W^T
+    top_affine  (v, i) = the k largest of each row of p, which is never held whole; its
+                derivatives are those of affine with g nonzero at the B K kept entries only
+
+The gathered path walks over rows and does work for active latents only. The dense path is
+the reference. On a mesh (select.on_mesh) every device works on its own rows and latents,
+and what travels is [B, E] sums, the candidates of the top k and the gradients' sum over
+`data`. Derivatives that nothing reads are removed by the compiler.
+"""
+import functools
+
+import jax
+from jax.sharding import PartitionSpec as P
+import jax.numpy as jnp
+
+from saex.ops import select
 from saex.types import Codes
 
+PATHS = ('auto', 'dense', 'gather')
+PRECISIONS = ('float32', 'bfloat16')
+ENCODE_ROWS = 512      # rows whose pre-activations are held at a time
+SCATTER_ROWS = 4       # rows added to a gradient at a time
 
-def decode(codes: Codes, w_dec: jax.Array) -> jax.Array:
-    """codes @ w_dec: [B, F] by [F, E] gives [B, E]."""
-    return codes.dense() @ w_dec
+
+def gathers(path: str, slots: int, size: int) -> bool:
+    """Whether to walk over `slots` active latents of a row or over all `size`.
+
+    'auto' is what experiments/benchmarks/ops.py measured: on a CPU the walk wins from
+    8 latents for each slot on. Elsewhere it was not measured, and dense is kept.
+    """
+    if path == 'auto':
+        return jax.default_backend() == 'cpu' and size >= 8 * slots
+    return path == 'gather'
+
+
+def decode(codes: Codes, w_dec: jax.Array, path: str = 'auto',
+           precision: str = 'float32') -> jax.Array:
+    """codes @ w_dec: [B, F] by [F, E] gives [B, E] float32."""
+    if codes.is_sparse and gathers(path, codes.values.shape[1], codes.size):
+        return _decode(codes.values, codes.indices, w_dec)
+    return matmul(codes.dense(), w_dec, precision)
+
+
+def matmul(a: jax.Array, b: jax.Array, precision: str = 'float32') -> jax.Array:
+    """a @ b with products in `precision` and float32 sums, in both directions."""
+    return _matmul(a, b, precision)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _matmul(a, b, precision):
+    return _dot(a, b, precision)
+
+
+def _matmul_bwd(precision, held, g):
+    a, b = held
+    return _dot(g, b.T, precision), _dot(a.T, g, precision)
+
+
+_matmul.defvjp(lambda a, b, precision: (_dot(a, b, precision), (a, b)), _matmul_bwd)
+
+
+def _dot(a, b, precision):
+    return jnp.dot(a.astype(precision), b.astype(precision),
+                   preferred_element_type=jnp.float32)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
+def affine(x: jax.Array, centre: jax.Array, w: jax.Array, b: jax.Array,
+           precision: str = 'float32') -> jax.Array:
+    """(x - centre) w + b: x [B, D], centre [D], w [D, F], b [F] give [B, F] float32.
+
+    The gradient of the centre costs a product with a vector, not another B D F.
+    """
+    return _dot(x - centre, w, precision) + b
+
+
+def _affine_fwd(x, centre, w, b, precision):
+    return affine(x, centre, w, b, precision), (x, centre, w)
+
+
+def _affine_bwd(precision, held, g):
+    x, centre, w = held
+    db = jnp.sum(g, axis=0)
+    return _dot(g, w.T, precision), -(w @ db), _dot((x - centre).T, g, precision), db
+
+
+affine.defvjp(_affine_fwd, _affine_bwd)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5))
+def top_affine(x: jax.Array, centre: jax.Array, w: jax.Array, b: jax.Array, k: int,
+               precision: str = 'float32') -> tuple[jax.Array, jax.Array]:
+    """The k largest of each row of affine(...): values [B, k] and indices [B, k]."""
+    def local(x, w, b):
+        values, indices = _by_rows(lambda part: select.top_k_here(
+            _dot(part, w, precision) + b, min(k, w.shape[1])), x, ENCODE_ROWS)
+        return select.merge(values, indices, w.shape[1], k)
+
+    return _on_shards(local, (P('data'), P(None, 'model'), P('model')),
+                      (P('data'), P('data')))(x - centre, w, b)
+
+
+def _top_affine_fwd(x, centre, w, b, k, precision):
+    values, indices = top_affine(x, centre, w, b, k, precision)
+    return (values, indices), (x, centre, w, indices)
+
+
+def _top_affine_bwd(k, precision, held, cotangents):
+    x, centre, w, indices = held
+    g = cotangents[0]
+    size = w.shape[1]
+    db = jnp.zeros(size, g.dtype).at[indices].add(g)
+    dw = _outer(g, indices, x - centre, size).T
+    return _gather_sum(g, indices, w.T), -(w @ db), dw, db
+
+
+top_affine.defvjp(_top_affine_fwd, _top_affine_bwd)
+
+
+@jax.custom_vjp
+def _decode(values, indices, w):
+    return _gather_sum(values, indices, w)
+
+
+def _decode_bwd(held, g):
+    values, indices, w = held
+    return _gather_dot(g, indices, w), None, _outer(values, indices, g, w.shape[0])
+
+
+_decode.defvjp(lambda values, indices, w: (_gather_sum(values, indices, w),
+                                           (values, indices, w)), _decode_bwd)
+
+
+def _gather_sum(values, indices, w):
+    """Sum_k v_bk w[i_bk], [B, E]."""
+    def local(values, indices, w):
+        values, indices = _own(values, indices, w.shape[0])
+        return _sum(jax.lax.map(lambda row: row[0] @ w[row[1]], (values, indices)), 'model')
+
+    return _on_shards(local, (P('data'), P('data'), P('model')), P('data'))(
+        values, indices, w)
+
+
+def _gather_dot(g, indices, w):
+    """g_b . w[i_bk], [B, K]."""
+    def local(g, indices, w):
+        ours, indices = _own(jnp.ones(indices.shape, g.dtype), indices, w.shape[0])
+        return _sum(ours * jax.lax.map(lambda row: w[row[1]] @ row[0], (g, indices)), 'model')
+
+    return _on_shards(local, (P('data'), P('data'), P('model')), P('data'))(g, indices, w)
+
+
+def _outer(values, indices, rows, size):
+    """Sum_b v_bk rows_b at row i_bk: [size, E]."""
+    def local(values, indices, rows):
+        values, indices = _own(values, indices, size // select.shards('model'))
+        start = jnp.zeros((size // select.shards('model'), rows.shape[1]), jnp.float32)
+
+        def add(total, part):
+            v, i, r = part
+            wide = v[:, :, None] * r[:, None, :]
+            return total.at[i.reshape(-1)].add(wide.reshape(-1, r.shape[1])), None
+
+        blocks = _blocks((values, indices, rows), SCATTER_ROWS)
+        return _sum(jax.lax.scan(add, start, blocks)[0], 'data')
+
+    return _on_shards(local, (P('data'), P('data'), P('data')), P('model'))(
+        values, indices, rows)
+
+
+def _by_rows(fn, x, rows):
+    """fn over blocks of rows, its results joined again."""
+    if x.shape[0] <= rows:
+        return fn(x)
+    out = jax.lax.map(fn, _blocks(x, rows))
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), out)
+
+
+def _blocks(arrays, rows):
+    """[B, ...] to [B / r, r, ...] with r the largest divisor of B that is at most rows."""
+    count = jax.tree.leaves(arrays)[0].shape[0]
+    rows = next(r for r in range(min(rows, count), 0, -1) if count % r == 0)
+    return jax.tree.map(lambda a: a.reshape(-1, rows, *a.shape[1:]), arrays)
+
+
+def _on_shards(fn, in_specs, out_specs):
+    """fn on each device's part of the arrays, or plainly where there is no mesh."""
+    mesh = select.current_mesh()
+    if mesh is None:
+        return fn
+    return jax.shard_map(fn, mesh=mesh, in_specs=in_specs, out_specs=out_specs,
+                         check_vma=False, axis_names={'data', 'model'})
+
+
+def _own(values, indices, here):
+    """values and indices of the latents that live on this device; others get value 0."""
+    if select.shards('model') == 1:
+        return values, indices
+    indices = indices - here * jax.lax.axis_index('model')
+    ours = (indices >= 0) & (indices < here)
+    return jnp.where(ours, values, 0), jnp.where(ours, indices, 0)
+
+
+def _sum(value, axis):
+    return jax.lax.psum(value, axis) if select.shards(axis) > 1 else value

@@ -7,9 +7,14 @@ from saex.types import Codes
 
 
 class Linear(nn.Module):
-    """y_hat = f w_dec + b_dec. Parameters: w_dec [F, E], b_dec [E]."""
+    """y_hat = f w_dec + b_dec. Parameters: w_dec [F, E], b_dec [E].
+
+    path and precision: ops/sparse.py.
+    """
     d_out: int
     features: int
+    path: str = 'auto'
+    precision: str = 'float32'
     provides = frozenset({'atoms'})
 
     def setup(self):
@@ -19,7 +24,7 @@ class Linear(nn.Module):
 
     def __call__(self, codes: Codes, x=None):
         """Codes of B rows to [B, E]."""
-        return sparse.decode(codes, self.w_dec) + self.b_dec
+        return sparse.decode(codes, self.w_dec, self.path, self.precision) + self.b_dec
 
     def atoms(self):
         """[F, E], one row for each latent."""

@@ -1,18 +1,46 @@
 """The linear encoder."""
 import flax.linen as nn
+from flax import struct
+import jax
+import jax.numpy as jnp
 
-from saex.types import Context, DensePre
+from saex.ops import select, sparse
+from saex.types import Context
+
+
+@struct.dataclass
+class LinearPre:
+    """Pre-activations (x - centre) w + b that are computed when they are asked for."""
+    x: jax.Array
+    centre: jax.Array
+    w: jax.Array
+    b: jax.Array
+    path: str = struct.field(pytree_node=False)
+    precision: str = struct.field(pytree_node=False)
+
+    def dense(self) -> jax.Array:
+        """[B, F] float32."""
+        return sparse.affine(self.x, self.centre, self.w, self.b, self.precision)
+
+    def top_k(self, k: int) -> tuple[jax.Array, jax.Array]:
+        """The k largest of each row; with the gathered path [B, F] is never held, and only
+        kept latents receive gradient work."""
+        if sparse.gathers(self.path, k, self.w.shape[1]):
+            return sparse.top_affine(self.x, self.centre, self.w, self.b, k, self.precision)
+        return select.top_k(self.dense(), k)
 
 
 class Linear(nn.Module):
     """pre = (x - b_dec) w_enc + b_enc, or without b_dec when `pre_bias` is off.
 
-    Parameters: w_enc [D, F]; b_enc [F] when `bias`.
+    Parameters: w_enc [D, F]; b_enc [F] when `bias`. path and precision: ops/sparse.py.
     """
     d_in: int
     features: int
     pre_bias: bool = True
     bias: bool = True
+    path: str = 'auto'
+    precision: str = 'float32'
     provides = frozenset({'w_enc'})
 
     def conflicts(self, provided):
@@ -27,9 +55,8 @@ class Linear(nn.Module):
         if self.bias:
             self.b_enc = self.param('b_enc', nn.initializers.zeros, (self.features,))
 
-    def __call__(self, x, ctx: Context) -> DensePre:
+    def __call__(self, x, ctx: Context) -> LinearPre:
         """x [B, D] to pre-activations [B, F]."""
-        if self.pre_bias:
-            x = x - ctx.dictionary.bias()
-        pre = x @ self.w_enc
-        return DensePre(pre + self.b_enc if self.bias else pre)
+        centre = ctx.dictionary.bias() if self.pre_bias else jnp.zeros(self.d_in)
+        b = self.b_enc if self.bias else jnp.zeros(self.features)
+        return LinearPre(x, centre, self.w_enc, b, self.path, self.precision)
