@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from saex import types
 from saex.losses.objective import needs
+from saex.ops import select, sparse
 from saex.types import Context, Output
 
 
@@ -45,13 +46,7 @@ def aux_zipf(out: Output, ctx: Context, k_aux: int = 512, exponent: float = 1.0,
 
 def _revive(out, ctx, weight, k, k_aux, signed):
     """The residual reconstructed by latents of positive weight."""
-    pre = jnp.where(weight > 0, weight * out.pre.dense(), 0.0)
-    active = pre if signed else jax.nn.relu(pre)
-    _, indices = jax.lax.top_k(jnp.where(weight > 0, jnp.abs(active), -1.0), k)
-    values = jnp.take_along_axis(active, indices, axis=-1)
-    codes = types.Codes(pre.shape[-1], values=values, indices=indices)
-    dictionary = ctx.dictionary
-    guess = dictionary.decode_transformed(codes) - dictionary.bias()
+    guess = _guess(out.pre, ctx.dictionary, weight, k, signed)
     residual = jax.lax.stop_gradient(out.y - out.y_hat)
     spread = types.masked_mean(jnp.sum(
         (residual - types.masked_mean(residual, ctx.mask)) ** 2, -1), ctx.mask)
@@ -59,6 +54,49 @@ def _revive(out, ctx, weight, k, k_aux, signed):
     share = jnp.minimum(jnp.sum(weight) / k_aux, 1.0)
     usable = (share > 0) & (spread > 0)
     return jnp.where(usable, share * error / jnp.where(usable, spread, 1.0), 0.0)
+
+
+def _guess(pre, dictionary, weight, k, signed):
+    """Sum over the k strongest candidates of their value times their atom, [B, E].
+
+    With a linear encoder and decoder nothing is computed while no latent is a candidate,
+    and up to an eighth of the latents are gathered first: the cost follows their number.
+    """
+    if not (hasattr(pre, 'some') and getattr(dictionary.decoder, 'plain', False)):
+        codes = _strongest(pre.dense(), weight, k, signed)
+        return dictionary.decode_transformed(codes) - dictionary.bias()
+    size, count = weight.shape[0], jnp.sum(weight > 0)
+    room = size if select.shards('model') > 1 else max(k, size // 8)
+
+    def none(pre, atoms, weight):
+        return jnp.zeros((pre.x.shape[0], atoms.shape[1]))
+
+    def every(pre, atoms, weight):
+        def rows(x):
+            codes = _strongest(pre.replace(x=x).dense(), weight, k, signed)
+            return sparse.decode(codes, atoms)
+
+        # on a mesh the rows lie on several devices: they are not cut
+        return rows(pre.x) if select.current_mesh() else sparse.by_rows(
+            jax.checkpoint(rows), pre.x)
+
+    def some(pre, atoms, weight):
+        _, chosen = jax.lax.top_k(weight, room)
+        return every(pre.some(chosen), atoms[chosen], weight[chosen])
+
+    # recomputed in the backward pass: a branch that is not taken would store [B, F] zeros
+    return jax.lax.switch(
+        (count > 0).astype(jnp.int32) + (count > room),
+        [none, jax.checkpoint(some), jax.checkpoint(every)], pre, dictionary.atoms(), weight)
+
+
+def _strongest(pre, weight, k, signed):
+    """Codes of the k candidates with the largest weight * pre in each row."""
+    pre = jnp.where(weight > 0, weight * pre, 0.0)
+    active = pre if signed else jax.nn.relu(pre)
+    _, indices = select.top_k(jnp.where(weight > 0, jnp.abs(active), -1.0), k)
+    return types.Codes(weight.shape[0], values=jnp.take_along_axis(active, indices, axis=-1),
+                       indices=indices)
 
 
 def ghost(out: Output, ctx: Context):

@@ -97,8 +97,8 @@ def top_affine(x: jax.Array, centre: jax.Array, w: jax.Array, b: jax.Array, k: i
                precision: str = 'float32') -> tuple[jax.Array, jax.Array]:
     """The k largest of each row of affine(...): values [B, k] and indices [B, k]."""
     def local(x, w, b):
-        values, indices = _by_rows(lambda part: select.top_k_here(
-            _dot(part, w, precision) + b, min(k, w.shape[1])), x, ENCODE_ROWS)
+        values, indices = by_rows(lambda part: select.top_k_here(
+            _dot(part, w, precision) + b, min(k, w.shape[1])), x)
         return select.merge(values, indices, w.shape[1], k)
 
     return _on_shards(local, (P('data'), P(None, 'model'), P('model')),
@@ -173,11 +173,12 @@ def _outer(values, indices, rows, size):
         values, indices, rows)
 
 
-def _by_rows(fn, x, rows):
-    """fn over blocks of rows, its results joined again."""
-    if x.shape[0] <= rows:
+def by_rows(fn, x: jax.Array):
+    """fn(x) for fn that works on each row, over blocks of at most ENCODE_ROWS rows.
+"""
+    if x.shape[0] <= ENCODE_ROWS:
         return fn(x)
-    out = jax.lax.map(fn, _blocks(x, rows))
+    out = jax.lax.map(fn, _blocks(x, ENCODE_ROWS))
     return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), out)
 
 

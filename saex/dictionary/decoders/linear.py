@@ -16,6 +16,7 @@ class Linear(nn.Module):
     path: str = 'auto'
     precision: str = 'float32'
     provides = frozenset({'atoms'})
+    plain = True           # y_hat is codes @ atoms() + bias() and nothing else
 
     def setup(self):
         self.w_dec = self.param('w_dec', nn.initializers.lecun_uniform(in_axis=1, out_axis=0),

@@ -22,6 +22,10 @@ class LinearPre:
         """[B, F] float32."""
         return sparse.affine(self.x, self.centre, self.w, self.b, self.precision)
 
+    def some(self, chosen: jax.Array) -> 'LinearPre':
+        """The pre-activations of the chosen latents [C] alone."""
+        return self.replace(w=self.w[:, chosen], b=self.b[chosen])
+
     def top_k(self, k: int) -> tuple[jax.Array, jax.Array]:
         """The k largest of each row; with the gathered path [B, F] is never held, and only
         kept latents receive gradient work."""

@@ -17,17 +17,23 @@ class BatchTopK(nn.Module):
     correction is ours: their averages start at 0 or -1 and are wrong early).
 
     The batch is the global batch on every mesh; masked rows take no part. Exact ties at
-    the threshold are all kept. k may be fractional.
+    the threshold are all kept. k may be fractional. row_cap > 0 considers only the row_cap
+    largest latents of a row, in training and in evaluation: codes are then sparse, and the
+    same as without it as long as no row wants more.
     """
     features: int
     k: float = 32.0
     threshold_rate: float = 0.01
+    row_cap: int = 0
 
     def problems(self):
         found = []
         if not 0 < self.k <= self.features:
             found.append(f'k: expected a number in (0, {self.features}] (the number of '
                          f'latents), got {self.k}')
+        if self.row_cap and not self.k <= self.row_cap <= self.features:
+            found.append(f'row_cap: expected 0 (none) or {self.k:g} (k) to {self.features}, '
+                         f'got {self.row_cap}')
         if not 0 < self.threshold_rate <= 1:
             found.append(f'threshold_rate: expected a number in (0, 1], '
                          f'got {self.threshold_rate}')
@@ -42,10 +48,17 @@ class BatchTopK(nn.Module):
         return self.total.value / jnp.maximum(self.weight.value, 1e-30)
 
     def __call__(self, pre: Pre, ctx: Context):
-        """Dense codes [B, F], and no gate."""
-        active = jax.nn.relu(pre.dense())
+        """Codes, dense or with a row_cap sparse [B, row_cap], and no gate."""
+        if self.row_cap:
+            values, indices = pre.top_k(self.row_cap)
+            kept = self._keep(jax.nn.relu(values), ctx)
+            return Codes(self.features, values=kept, indices=indices), None
+        return Codes(self.features, self._keep(jax.nn.relu(pre.dense()), ctx)), None
+
+    def _keep(self, active, ctx):
+        """active [B, any] with zeros below the threshold of the batch, or tau."""
         if not ctx.train:
-            return Codes(self.features, jnp.where(active >= self.threshold(), active, 0)), None
+            return jnp.where(active >= self.threshold(), active, 0)
         rows = active.shape[0]
         if ctx.mask is not None:
             active = active * ctx.mask[:, None].astype(active.dtype)
@@ -55,7 +68,7 @@ class BatchTopK(nn.Module):
         kept = jnp.where(active >= tau, active, 0)
         if self.is_mutable_collection('stats'):
             self._observe(kept)
-        return Codes(self.features, kept), None
+        return kept
 
     def _observe(self, kept):
         smallest = jnp.min(jnp.where(kept > 0, kept, jnp.inf))
