@@ -67,7 +67,7 @@ def top_k_here(x: jax.Array, k: int, groups: int = GROUPS) -> tuple[jax.Array, j
 
     The k groups with the largest maxima hold the k largest entries, so one pass over x
     and a top k of k * groups candidates suffice. Groups are strided: member j of group i
-    is x[i + j F / groups]. Small rows take jax.lax.top_k at once.
+    is x[i + j F / groups]. Exact ties come in any order. Small rows take jax.lax.top_k.
     """
     size = x.shape[1]
     strided = size // groups
