@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: quickstart test parity clean
+.PHONY: quickstart test parity faults clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +19,11 @@ parity:
 	.venv-parity/bin/python -m pip install --quiet --editable '.[torch,text]'
 	.venv-parity/bin/python tests/parity/subjects/write.py build/parity
 	.venv-parity/bin/python tests/parity/subjects/compare.py build/parity
+
+# 200 faults in real runs; rewrites docs/faults.md and docs/faults.json
+faults: $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --editable .
+	$(VENV)/bin/python -m tests.faults.harness --count=200 --out=docs
 
 clean:
 	rm -rf $(VENV) .venv-parity build *.egg-info

@@ -23,10 +23,11 @@ FLAGS = ('config', 'workdir', 'fresh', 'dry_run', 'list', 'doctor', 'help')
 
 def main(argv: list[str]) -> int:
     """Runs the command; returns the exit code. User errors are one line each, code 2."""
-    from saex.train import checkpoint, loop
+    from saex.train import checkpoint, loop, signals
 
     try:
-        return _run(argv)
+        with signals.sigterm_stops():
+            return _run(argv)
     except config_lib.ConfigError as e:
         for problem in e.problems:
             print(f'error: {problem}', file=sys.stderr)
@@ -34,9 +35,20 @@ def main(argv: list[str]) -> int:
     except (checkpoint.CheckpointError, loop.Diverged, OSError) as e:
         print(f'error: {e}', file=sys.stderr)
         return 2
-    except loop.Stopped as e:
+    except signals.Stopped as e:
         print(e, file=sys.stderr)
         return 0
+    except KeyboardInterrupt:
+        print('interrupted; what was saved is whole, the same command goes on',
+              file=sys.stderr)
+        return 130
+    except jax.errors.JaxRuntimeError as e:
+        if 'RESOURCE_EXHAUSTED' not in str(e):
+            raise
+        print(f'error: the device is out of memory ({str(e).splitlines()[0][:160]}); lower '
+              'batch_size or dictionary.features, or split them over devices by mesh; '
+              '--dry_run tells the bytes of each', file=sys.stderr)
+        return 2
 
 
 def _run(argv: list[str]) -> int:
@@ -100,7 +112,12 @@ def load(spec: str, overrides: dict[str, str] | None = None) -> ml_collections.C
     if found is None:
         raise config_lib.ConfigError(f'--config: {path!r} is not a Python file')
     module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    try:
+        found.loader.exec_module(module)
+    except SyntaxError as e:
+        raise config_lib.ConfigError(f'--config: {path}:{e.lineno}: {e.msg}') from e
+    except ImportError as e:
+        raise config_lib.ConfigError(f'--config: {path}: {e}') from e
     if not hasattr(module, 'get_config'):
         raise config_lib.ConfigError(f'--config: {path!r} defines no get_config(arg)')
     config, problems = module.get_config(arg or None), []
@@ -115,13 +132,17 @@ def _override(config: Any, key: str, text: str) -> list[str]:
     *parents, last = key.split('.')
     node, at = config, '--config'
     for name in [*parents, last]:
+        if node is config and name is last and name in experiment.KEYS:
+            break
         if not hasattr(node, 'keys') or name not in node:
             valid = list(node.keys()) if hasattr(node, 'keys') else []
             return [f'{at}.{name}: no such key; {config_lib.suggest(name, valid)}']
         if name is not last:
             node, at = node[name], f'{at}.{name}'
     try:
-        node[last] = config_lib.cast(text, node[last])
+        like = node[last] if last in node else experiment.LOOP.get(last)
+        with node.unlocked():
+            node[last] = config_lib.cast(text, like)
     except (ValueError, TypeError) as e:
         return [f'--config.{key}: {e}']
     return []
@@ -132,6 +153,8 @@ def _dry_run(made: experiment.Plan, config: Any) -> None:
     from saex.train import dictionary, step
 
     print(config)
+    for line in made.warnings:
+        print(f'warning: {line}')
     placement, key = made.loop['placement'], jax.random.key(0)
     for name, recipe in made.recipes.items():
         size = recipe.section['batch_size']

@@ -22,6 +22,7 @@ import json
 import os
 import pathlib
 import shutil
+import sys
 import time
 from typing import Any, Mapping
 
@@ -34,7 +35,8 @@ from saex.formats import saelens
 from saex.losses import objective
 from saex.optim import chain
 from saex.subjects.network import Network
-from saex.train import dictionary, event, files, loop, subject as subject_problem
+from saex.train import (checkpoint, dictionary, event, files, hazards, loop,
+                        subject as subject_problem)
 from saex.train.state import Member
 
 ROOT = pathlib.Path(__file__).parent
@@ -64,6 +66,7 @@ class Plan:
     subject_optimizer: Any
     recipes: dict[str, Recipe]
     loop: dict
+    warnings: list[str]
 
 
 def plan(config: Mapping) -> Plan:
@@ -99,6 +102,8 @@ def plan(config: Mapping) -> Plan:
         source = attempt(config_lib.build, 'saex.data.sources', config['source'],
                          where='source', **shared)
     spec = source.spec if source is not None else {'d_in': 64}
+    problems += [f'dictionaries: {line}' for line in
+                 map(files.name_problem, config['dictionaries']) if line]
     recipes = {name: attempt(_recipe, section, spec, f'dictionaries.{name}')
                for name, section in config['dictionaries'].items()}
     sinks = [attempt(config_lib.build, 'saex.train.sinks', sink, where=f'sinks[{i}]')
@@ -112,10 +117,15 @@ def plan(config: Mapping) -> Plan:
     for name, recipe in recipes.items():
         problems += [f'dictionaries.{name}.{line}' for line in placement.problems(
             recipe.section['batch_size'], recipe.model.features)] if recipe else []
+    warnings = []
+    for name, recipe in recipes.items():
+        if recipe is not None:
+            errors, more = hazards.find(recipe, f'dictionaries.{name}')
+            problems, warnings = problems + errors, warnings + more
     if problems:
         raise config_lib.ConfigError(problems)
     return Plan(config, world, model, optimizer, recipes, loop_options | {
-        'sinks': sinks, 'placement': placement})
+        'sinks': sinks, 'placement': placement}, warnings)
 
 
 def _counts(section: Mapping, where: str) -> list[str]:
@@ -170,11 +180,37 @@ def run(config: Mapping, workdir: str | pathlib.Path, fresh: bool = False) -> di
     Raises ConfigError before anything is compiled, Stopped when a signal asked to leave.
     """
     made = plan(config)
+    for line in made.warnings:
+        print(f'warning: {line}', file=sys.stderr)
     workdir = pathlib.Path(workdir)
     with files.locked(workdir):
         if fresh:
             _empty(workdir)
+        _same_run(made.config, workdir)
         return _run(made, workdir)
+
+
+def _same_run(config: dict, workdir: pathlib.Path) -> None:
+    """Raises CheckpointError when workdir holds another run, before a file of it changes.
+    More steps, more dictionaries and another cadence are the same run."""
+    try:
+        before = json.loads((workdir / 'config.json').read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return
+    both = set(before.get('dictionaries', {})) & set(config['dictionaries'])
+    changed = checkpoint.changes(_decisive(before, both), _decisive(config, both))
+    if changed:
+        raise checkpoint.CheckpointError(
+            f'{workdir} holds another run: {"; ".join(changed)}. Put it back, or use another '
+            '--workdir, or --fresh to start over')
+
+
+def _decisive(config: Mapping, names: set) -> dict:
+    """The values by '/'-paths that decide what is trained."""
+    kept = {k: config[k] for k in ('seed', 'world', 'subject', 'source') if k in config}
+    kept['dictionaries'] = {name: {k: v for k, v in config['dictionaries'][name].items()
+                                   if k != 'steps'} for name in names}
+    return tree.flatten(json.loads(json.dumps(kept)))
 
 
 def _empty(workdir: pathlib.Path) -> None:
@@ -232,7 +268,8 @@ def _member(made: Plan, name: str, source: Any, workdir: pathlib.Path) -> Member
     seed = recipe.section.get('seed', made.config.get('seed', 0))
     return Member(name, recipe.problem, recipe.optimizer, recipe.section['steps'], seed,
                   workdir / 'train' / name,
-                  {'config': _hash(recipe.section), 'data': source.fingerprint})
+                  {'config': _hash({k: v for k, v in recipe.section.items() if k != 'steps'}),
+                   'data': source.fingerprint})
 
 
 def _source(made: Plan, network: Any) -> Any:
@@ -255,7 +292,7 @@ def _subject(made: Plan, workdir: pathlib.Path) -> tuple[Network, Network]:
     untrained = Network(made.model, start)
     name = _hash([section, made.world.fingerprint, seed, _code_version(), jax.__version__])
     cached = _cache() / 'subjects' / f'{name}.safetensors'
-    if cached.is_file():
+    if _whole(cached):
         return Network(made.model, tree.unflatten(load_file(cached))), untrained
     member = Member('subject', problem, made.subject_optimizer, section['steps'], seed,
                     workdir / 'train' / 'subject',
@@ -265,8 +302,24 @@ def _subject(made: Plan, workdir: pathlib.Path) -> tuple[Network, Network]:
     cached.parent.mkdir(parents=True, exist_ok=True)
     building = cached.with_suffix(f'.{os.getpid()}')
     save_file(tree.flatten(state.params), building)
+    files.write_atomic(_digest_file(cached), files.sha256(building).encode())
     building.rename(cached)
     return Network(made.model, state.params), untrained
+
+
+def _digest_file(cached: pathlib.Path) -> pathlib.Path:
+    return cached.with_suffix('.sha256')
+
+
+def _whole(cached: pathlib.Path) -> bool:
+    """Whether the cache holds this file as it was written."""
+    if not cached.is_file() or not _digest_file(cached).is_file():
+        return False
+    if _digest_file(cached).read_text() == files.sha256(cached):
+        return True
+    print(f'the cached subject {cached} was changed after it was written; it is trained anew',
+          file=sys.stderr)
+    return False
 
 
 def _cache() -> pathlib.Path:

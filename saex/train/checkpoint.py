@@ -1,7 +1,8 @@
 """Checkpoints over orbax, with a SHA-256 manifest beside each step.
 
 orbax does not notice a flipped bit; the manifest does. A step counts only when every file
-in it has the size and digest that were written down after the save was complete.
+in it has the size and digest that were written down after the save was complete. Steps, not
+times, decide what is newest.
 """
 import json
 import pathlib
@@ -10,14 +11,15 @@ from typing import Any, Callable
 
 from flax import serialization
 
-from saex import tree
+from saex import env, tree
 from saex.train import files
 
 MANIFEST = 'MANIFEST.json'
+WRITERS = ('saex', 'jax', 'flax', 'optax', 'orbax-checkpoint')
 
 
 class CheckpointError(RuntimeError):
-    """No checkpoint can be restored; the message lists each and why."""
+    """A checkpoint cannot be restored or saved; the message says which and why."""
 
 
 class Checkpoints:
@@ -39,36 +41,66 @@ class Checkpoints:
         return sorted(int(p.name) for p in self._root.iterdir()
                       if p.name.isdigit() and (p / MANIFEST).is_file())
 
-    def save(self, step: int, state: Any, meta: dict) -> None:
-        """Writes the state (a pytree of arrays) and meta (JSON) of a step."""
+    def save(self, step: int, state: Any, identity: dict) -> None:
+        """Writes the state (a pytree of arrays) of a step, and the identity (flat JSON) of
+        the run. Raises CheckpointError when it cannot; older steps are then untouched."""
+        final, building = self._root / str(step), self._root / f'{step}.building'
+        try:
+            self._write(building, state, identity)
+            if final.exists():
+                shutil.rmtree(final)
+            building.rename(final)
+        except (OSError, ValueError, RuntimeError) as e:
+            shutil.rmtree(building, ignore_errors=True)
+            held = self.steps()
+            raise CheckpointError(
+                f'cannot save step {step} in {self._root}: {_first_line(e)}; '
+                + (f'step {held[-1]} is whole' if held else 'no earlier step is there')
+                + '. Make room on the disk, then the same command goes on') from e
+        for old in self.steps()[:-self._keep]:
+            if not self._keep_every or old % self._keep_every:
+                leaving = self._root / f'{old}.building'
+                (self._root / str(old)).rename(leaving)     # a kill leaves it whole or gone
+                shutil.rmtree(leaving)
+
+    def _write(self, building: pathlib.Path, state: Any, identity: dict) -> None:
         import orbax.checkpoint as ocp
 
-        final = self._root / str(step)
-        building = self._root / f'{step}.building'
-        for stale in (building, final):
-            if stale.exists():
-                shutil.rmtree(stale)
+        if building.exists():
+            shutil.rmtree(building)
         building.mkdir(parents=True)
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save(building / 'state', _plain(state))
-        files.write_json(building / 'meta.json', meta)
+        versions = {name: env.version(name) for name in WRITERS}
+        files.write_json(building / 'meta.json', {'identity': identity, 'versions': versions})
         files.write_json(building / MANIFEST, _digests(building))
-        building.rename(final)
-        for old in self.steps()[:-self._keep]:
-            if not self._keep_every or old % self._keep_every:
-                shutil.rmtree(self._root / str(old))
 
-    def restore(self, target: Any) -> tuple[Any, dict] | None:
-        """(state, meta) of the newest step that verifies, shaped and sharded like target;
-        None when there is no checkpoint at all. A bad step is named and passed over, and
-        stays on disk. Raises CheckpointError when every step is bad."""
+    def restore(self, target: Any, identity: dict) -> Any:
+        """The state of the newest step that verifies, shaped and sharded like target; None
+        when there is no checkpoint at all.
+
+        A bad step is named and passed over, and stays on disk; what a killed save left is
+        removed. Raises CheckpointError when every step is bad, or when the step is of a run
+        with another identity or of other shapes or dtypes.
+        """
         complaints = []
-        for step in reversed(self.steps()):
-            where = self._root / str(step)
-            reason = self._verify(where)
+        for left in self._root.glob('*.building'):
+            shutil.rmtree(left)
+        found = [p for p in self._root.glob('*') if p.name.isdigit()]
+        for where in sorted(found, key=lambda p: -int(p.name)):
+            reason = self.problem(int(where.name))
             if reason is None:
                 meta = json.loads((where / 'meta.json').read_text())
-                return self._load(where, target), meta
+                changed = changes(meta['identity'], identity)
+                if changed:
+                    raise CheckpointError(
+                        f'{where} holds another run: {"; ".join(changed)}. Put it back, or '
+                        'use another --workdir, or --fresh to start over')
+                try:
+                    return self._load(where, target)
+                except (OSError, ValueError, KeyError) as e:
+                    wrote = ', '.join(f'{k} {v}' for k, v in meta['versions'].items())
+                    reason = f'unreadable ({_first_line(e)}); written by {wrote}'
             complaints.append(f'{where}: {reason}')
             self._say(f'checkpoint {where} is passed over: {reason}')
         if complaints:
@@ -76,11 +108,17 @@ class Checkpoints:
                                   '; use --fresh to start over')
         return None
 
-    def _verify(self, where: pathlib.Path) -> str | None:
+    def problem(self, step: int) -> str | None:
+        """What is wrong with the files of a step, None when they are as they were saved."""
+        where = self._root / str(step)
         try:
             wanted = json.loads((where / MANIFEST).read_text())
-        except (OSError, ValueError) as e:
-            return f'unreadable manifest ({e})'
+        except OSError:
+            return f'{MANIFEST} is missing, its save did not end'
+        except ValueError:
+            return f'{MANIFEST} was changed after it was saved'
+        if not isinstance(wanted, dict):
+            return f'{MANIFEST} was changed after it was saved'
         found = _digests(where)
         for name, entry in wanted.items():
             if name not in found:
@@ -96,18 +134,32 @@ class Checkpoints:
         with ocp.PyTreeCheckpointer() as checkpointer:
             held = tree.flatten(checkpointer.metadata(where / 'state').item_metadata.tree)
             wanted = tree.flatten(plain)
-            wrong = [f'{k}: {tuple(held[k].shape) if k in held else "absent"} on disk, '
-                     f'{tuple(wanted[k].shape) if k in wanted else "absent"} in the config'
-                     for k in sorted({*held, *wanted})
-                     if k not in held or k not in wanted
-                     or tuple(held[k].shape) != tuple(wanted[k].shape)]
+            wrong = changes({k: _form(v) for k, v in held.items()},
+                            {k: _form(v) for k, v in wanted.items()})
             if wrong:
-                raise CheckpointError(f'checkpoint {where} has another shape: ' +
+                raise CheckpointError(f'checkpoint {where} has another shape or dtype: ' +
                                       '; '.join(wrong[:8]))
             args = ocp.checkpoint_utils.construct_restore_args(plain)
             restored = checkpointer.restore(where / 'state', item=plain, restore_args=args)
         full = _refill(serialization.to_state_dict(target), restored)
         return serialization.from_state_dict(target, full)
+
+
+def changes(before: dict, now: dict) -> list[str]:
+    """One line for each key whose value differs, or that only one of them has."""
+    def told(held, key):
+        return f'{held[key]!r}' if key in held else 'absent'
+
+    return [f'{k}: {told(before, k)} before, {told(now, k)} now'
+            for k in sorted({*before, *now}) if told(before, k) != told(now, k)]
+
+
+def _form(array: Any) -> tuple:
+    return tuple(array.shape), str(array.dtype)
+
+
+def _first_line(error: Exception) -> str:
+    return f'{type(error).__name__}: {error}'.splitlines()[0][:200]
 
 
 def _plain(state: Any) -> Any:

@@ -82,5 +82,6 @@ def describe(module: Dictionary, out, mask) -> Mapping[str, jax.Array]:
     return {'metrics/fvu': fvu, 'metrics/explained_variance': 1.0 - fvu,
             'metrics/l0': jnp.sum(rows * weight) / jnp.maximum(jnp.sum(weight), 1.0),
             'sparsity/dead_features': jnp.sum(module.dead()),
+            'sparsity/dead_fraction': jnp.mean(module.dead()),
             'sparsity/below_1e-5': jnp.sum(frequency < 1e-5),
             'sparsity/below_1e-6': jnp.sum(frequency < 1e-6)}

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 from typing import Any
 
 
@@ -43,6 +44,14 @@ def locked(directory: pathlib.Path):
         f.write(str(os.getpid()))
         f.flush()
         yield
+
+
+def name_problem(name: Any) -> str | None:
+    """Why `name` cannot name a folder of a run, or None."""
+    if not isinstance(name, str) or not re.fullmatch(r'[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}', name):
+        return (f'{str(name)[:40]!r} cannot name a folder; use 1 to 100 letters, digits, _, - '
+                'and ., not first a - or a .')
+    return None
 
 
 def sha256(path: pathlib.Path) -> str:

@@ -4,7 +4,7 @@ import math
 import pathlib
 import sys
 import time
-from typing import Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from saex.train import files
 
@@ -34,6 +34,30 @@ class MetricsLog:
 
     def close(self) -> None:
         self._file.close()
+
+
+class Forgiving:
+    """A sink that may fail: one warning, and the run goes on without it."""
+
+    def __init__(self, sink: Any, directory: pathlib.Path, run: str):
+        self._name, self._writer = type(sink).__name__, None
+        self._writer = self._try(lambda: sink.open(directory, run))
+
+    def write(self, step: int, metrics: dict) -> None:
+        if self._writer is not None:
+            self._try(lambda: self._writer.write(step, metrics))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._try(self._writer.close)
+
+    def _try(self, call: Callable) -> Any:
+        try:
+            return call()
+        except Exception as e:      # a service may raise anything; metrics.jsonl has it all
+            self._writer = None
+            print(f'warning: {self._name} failed and is left out from here on '
+                  f'({type(e).__name__}: {e}); metrics.jsonl goes on', file=sys.stderr)
 
 
 def read(path: str | pathlib.Path) -> list[dict]:

@@ -2,18 +2,15 @@
 import contextlib
 import functools
 import pathlib
+import sys
 from typing import Any, Iterable, Sequence
 
 import jax
 
 from saex.mesh import Placement
 from saex.ops import select
-from saex.train import checkpoint, log, signals, step as step_lib
+from saex.train import checkpoint, health, log, signals, step as step_lib
 from saex.train.state import Member, TrainState
-
-
-class Stopped(Exception):
-    """A signal asked the run to stop; it saved and can be resumed."""
 
 
 class Diverged(RuntimeError):
@@ -37,8 +34,8 @@ def fit(members: Sequence[Member], source: Any, *, batch_size: int, log_every: i
     member's identity is not the saved one's.
     """
     with contextlib.ExitStack() as held:
-        lanes = [held.enter_context(_Lane(m, source, placement, keep, keep_every, sinks))
-                 for m in members]
+        lanes = [held.enter_context(_Lane(m, source, batch_size, placement, keep, keep_every,
+                                          sinks)) for m in members]
         done, end = min(lane.done for lane in lanes), max(m.steps for m in members)
         bar = held.enter_context(log.Progress([m.name for m in members], end, done,
                                               batch_size))
@@ -59,7 +56,7 @@ def fit(members: Sequence[Member], source: Any, *, batch_size: int, log_every: i
                 if done % save_every == 0 or done == lane.member.steps or stop.requested:
                     lane.save()
             if stop.requested and done < end:
-                raise Stopped(f'{bar.name}: stopped at step {done} of {end} and saved; '
+                raise signals.Stopped(f'{bar.name}: stopped at step {done} of {end} and saved; '
                               'the same command goes on')
     if any(lane.diverged for lane in lanes):
         raise Diverged('; '.join(lane.diverged for lane in lanes if lane.diverged))
@@ -69,25 +66,29 @@ def fit(members: Sequence[Member], source: Any, *, batch_size: int, log_every: i
 class _Lane:
     """One member: its state, its compiled step, its files."""
 
-    def __init__(self, member: Member, source: Any, placement: Placement, keep: int,
-                 keep_every: int, sinks: Iterable[Any]):
+    def __init__(self, member: Member, source: Any, batch_size: int, placement: Placement,
+                 keep: int, keep_every: int, sinks: Iterable[Any]):
         directory, key = pathlib.Path(member.directory), jax.random.key(member.seed)
         self.member, self.diverged, self.in_a_row = member, '', 0
+        self._watch, self._since = health.Watch(), []
         self._key = placement.whole(jax.random.fold_in(key, 1))
         create = functools.partial(step_lib.initial, member.problem, member.optimizer)
         arguments = jax.random.fold_in(key, 0), member.problem.sample(source)
         homes = placement.state(jax.eval_shape(create, *arguments))
         self._checkpoints = checkpoint.Checkpoints(directory / 'checkpoints', keep, keep_every)
         self.state = jax.jit(create, out_shardings=homes)(*arguments)
-        found = self._checkpoints.restore(self.state)
-        if found is not None:
-            self.state, meta = found
-            _same(meta, member.identity, directory)
+        self._identity = {**member.identity, 'seed': member.seed, 'batch_size': batch_size}
+        found = self._checkpoints.restore(self.state, self._identity)
+        self.state = self.state if found is None else found
         self.done = int(self.state.step)
+        if self.done > member.steps:
+            raise checkpoint.CheckpointError(
+                f'{directory} is at step {self.done} and the config asks for {member.steps} '
+                'steps; ask for more, or use another --workdir, or --fresh to start over')
         self._step = jax.jit(step_lib.make(member.problem, member.optimizer),
                              donate_argnums=0, out_shardings=(homes, None))
         self._logs = [log.MetricsLog(directory / 'metrics.jsonl', self.done),
-                      *(sink.open(directory, member.name) for sink in sinks)]
+                      *(log.Forgiving(sink, directory, member.name) for sink in sinks)]
 
     def runs_at(self, step: int) -> bool:
         return self.done == step < self.member.steps and not self.diverged
@@ -95,12 +96,17 @@ class _Lane:
     def advance(self, batch: Any) -> None:
         with jax.transfer_guard('disallow'):
             self.state, self.metrics = self._step(self.state, batch, self._key)
+        self._since.append({k: self.metrics[k] for k in health.WATCHED})
         self.done += 1
 
     def write(self, batch_size: int) -> dict:
-        metrics, skipped = jax.device_get((self.metrics, self.state.skipped))
+        metrics, skipped, since = jax.device_get((self.metrics, self.state.skipped,
+                                                  self._since))
         values, self.in_a_row = {k: float(v) for k, v in metrics.items()}, int(skipped[1])
         values['details/n_training_samples'] = float(self.done * batch_size)
+        for line in self._watch.look(self.done, since, values):
+            print(f'alarm: {self.member.name}: {line}', file=sys.stderr, flush=True)
+        self._since = []
         for each in self._logs:
             each.write(self.done, values)
         return {k: values[k] for k in self.member.problem.summary}
@@ -115,7 +121,7 @@ class _Lane:
                 'saved. Lower optim.lr, or look at the data of these steps')
 
     def save(self) -> None:
-        self._checkpoints.save(self.done, self.state, self.member.identity)
+        self._checkpoints.save(self.done, self.state, self._identity)
 
     def __enter__(self):
         return self
@@ -123,12 +129,3 @@ class _Lane:
     def __exit__(self, *_):
         for each in self._logs:
             each.close()
-
-
-def _same(meta: dict, identity: dict, directory: pathlib.Path) -> None:
-    changed = [f'{k}: {meta.get(k)!r} before, {v!r} now' for k, v in identity.items()
-               if meta.get(k) != v]
-    if changed:
-        raise checkpoint.CheckpointError(
-            f'{directory} holds another run ({"; ".join(changed)}); use another --workdir, '
-            'or --fresh to start over')

@@ -1,6 +1,31 @@
-"""SIGTERM and SIGINT ask a run to save and leave; a second SIGINT leaves at once."""
+"""SIGTERM and SIGINT ask a run to save and leave; a second SIGINT leaves at once.
+
+Between trainings (compile, harvest, evaluation) there is nothing to save: there SIGTERM
+raises Stopped wherever the program is, and SIGINT KeyboardInterrupt.
+"""
+import contextlib
 import signal
 import threading
+
+
+class Stopped(Exception):
+    """A signal asked the run to stop; what is saved is whole, and it can be resumed."""
+
+
+@contextlib.contextmanager
+def sigterm_stops():
+    """SIGTERM raises Stopped; off the main thread nothing changes."""
+    def stop(number, frame):
+        raise Stopped('stopped between trainings; the same command goes on')
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    old = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, old)
 
 
 class StopRequest:

@@ -1,0 +1,270 @@
+"""Faults put into real runs: kill them, damage their files, and start them again.
+
+    python -m tests.faults.harness --count=200 --out=docs      # `make faults`
+
+A chain is one experiment in one workdir. Until it ends: perhaps damage a file of the newest
+checkpoint, then start the command with a fault in it. When it has ended, the bytes of its
+dictionaries must be those of the run that nothing happened to.
+"""
+import argparse
+import collections
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import random
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from saex import env
+from saex.train import checkpoint
+
+HERE = pathlib.Path(__file__).parent
+KILLS = {'save begins': 6, 'digests taken': 6, 'manifest written, not renamed': 6,
+         'save done': 6, 'old step goes': 4, 'step': 30, 'log': 30, 'sample': 40, 'restore': 2,
+         'export': 2, 'evaluate': 1, 'results written': 1, 'compile': 120}
+ROOMS_KILLS = {'harvest': 25, 'compile': 120, 'step': 20, 'evaluate': 1}
+SIGNALS = ('SIGKILL', 'SIGTERM', 'SIGINT')
+DAMAGES = ('flip', 'truncate', 'delete', 'empty step', 'torn log', 'torn config')
+LIMIT = 200
+
+
+@dataclasses.dataclass
+class Fault:
+    """What was done at which step, and what came of it. lost: steps that were done before
+    the fault and done again after it, None where nothing was under way."""
+    kind: str
+    point: str
+    reached: int = 0
+    resumed: int = 0
+    code: int | None = None
+    outcome: str = 'survived'
+
+    @property
+    def lost(self) -> int:
+        return max(self.reached - self.resumed, 0)
+
+
+class Chain:
+    """One experiment, from an empty workdir to its end."""
+
+    def __init__(self, root: pathlib.Path, rng: random.Random, rooms: bool = False):
+        self.workdir, self.rng, self.rooms = root / 'run', rng, rooms
+        self.faults: list[Fault] = []
+        self.command = [sys.executable, str(HERE / 'driver.py'), f'--workdir={self.workdir}',
+                        f'--config={HERE / "tiny.py"}' + (':rooms' if rooms else '')]
+        self.env = os.environ | {
+            'JAX_PLATFORMS': 'cpu', 'XLA_FLAGS': '', 'SAEX_CACHE': str(root / 'cache'),
+            'JAX_COMPILATION_CACHE_DIR': str(root.parent / 'compiled'),
+            'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0'}
+
+    def start(self, fault: str = '', full_disk: bool = False) -> subprocess.Popen:
+        """The command, perhaps with a fault armed in it."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1200, 1200))
+
+        return subprocess.Popen(self.command, env=self.env | {'SAEX_FAULT': fault},
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                preexec_fn=limit if full_disk else None)
+
+    def finish(self) -> str:
+        """Runs the command without a fault; what it printed. Raises when it fails."""
+        run = self.start()
+        out, _ = run.communicate(timeout=LIMIT)
+        if run.returncode:
+            raise RuntimeError(f'exit code {run.returncode}: {out[-2000:]}')
+        return out
+
+    def contents(self) -> dict[str, bytes]:
+        held = self.workdir / 'dictionaries'
+        return {str(p.relative_to(held)): p.read_bytes() for p in sorted(held.rglob('*.*'))}
+
+    def reached(self) -> int:
+        """Steps done, of all members together, by their logs (one line a step)."""
+        return sum(len(path.read_bytes().splitlines())
+                   for path in self.workdir.glob('train/*/metrics.jsonl'))
+
+    def resumable(self) -> int:
+        """Steps that the newest whole checkpoints hold, of all members together."""
+        total = 0
+        for root in self.workdir.glob('train/*/checkpoints'):
+            held = checkpoint.Checkpoints(root)
+            total += max([s for s in held.steps() if held.problem(s) is None], default=0)
+        return total
+
+    def damage(self, kind: str) -> None:
+        """Harms what the last start left, one file of one member."""
+        rng, roots = self.rng, list(self.workdir.glob('train/*/checkpoints'))
+        fault = Fault(kind, 'between runs', self.reached())
+        if kind.startswith('torn'):
+            paths = ([self.workdir / 'config.json'] if kind == 'torn config' else
+                     list(self.workdir.glob('train/*/metrics.jsonl')))
+            paths = [p for p in paths if p.is_file()]
+            if not paths:
+                return
+            path = rng.choice(paths)
+            path.write_bytes(path.read_bytes()[:-rng.randint(1, 9)])
+        else:
+            steps = [r / str(max(s)) for r in roots
+                     if len(s := checkpoint.Checkpoints(r).steps()) > 1]
+            if not steps:
+                return
+            step = rng.choice(steps)
+            path = rng.choice([p for p in sorted(step.rglob('*'))
+                               if p.is_file() and p.stat().st_size])
+            fault.point = str(path.relative_to(step))
+            _harm(kind, step, path, rng)
+        fault.resumed = self.resumable()
+        self.faults.append(fault)
+
+    def strike(self) -> bool:
+        """One start with a fault; True when the run ended all the same."""
+        rng = self.rng
+        points = ROOMS_KILLS if self.rooms else KILLS
+        point, number = rng.choice(list(points)), rng.choice(SIGNALS)
+        moment = rng.random()
+        if moment < 0.1:
+            return self._run(Fault('disk full', 'any write'), self.start(full_disk=True))
+        if moment < 0.25:
+            return self._outside(number)
+        nth = rng.randint(1, points[point])
+        return self._run(Fault(number, point), self.start(f'{point}:{nth}:{number}'))
+
+    def _outside(self, number: str) -> bool:
+        """A signal at a random moment of the clock; SIGINT comes twice."""
+        run, fault = self.start(), Fault(number, 'any moment')
+        time.sleep(self.rng.uniform(0.2, 6.0))
+        run.send_signal(getattr(signal, number))
+        if number == 'SIGINT':
+            fault.kind = 'SIGINT twice'
+            time.sleep(self.rng.uniform(0.0, 0.3))
+            run.send_signal(signal.SIGINT)
+        return self._run(fault, run)
+
+    def _run(self, fault: Fault, run: subprocess.Popen) -> bool:
+        try:
+            out, _ = run.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            out, fault.outcome = '', 'hung'
+        fault.code, fault.reached, fault.resumed = (run.returncode, self.reached(),
+                                                    self.resumable())
+        if 'Traceback' in out and run.returncode not in (-2, -15):
+            fault.outcome = 'traceback: ' + out.strip().splitlines()[-1][:200]
+        if run.returncode == 0 and (self.workdir / 'report.html').is_file():
+            return True
+        self.faults.append(fault)
+        return False
+
+
+def _harm(kind: str, step: pathlib.Path, path: pathlib.Path, rng: random.Random) -> None:
+    whole = path.read_bytes()
+    if kind == 'flip':
+        at, bit = rng.randrange(len(whole)), 1 << rng.randrange(8)
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1:])
+    elif kind == 'truncate':
+        path.write_bytes(whole[:rng.randrange(len(whole))])
+    elif kind == 'delete':
+        path.unlink()
+    else:
+        shutil.rmtree(step)
+        step.mkdir()
+
+
+def chain(root: pathlib.Path, seed: int, whole: dict, rooms: bool = False,
+          most: int = 12) -> list[Fault]:
+    """Faults of one chain, at most about `most`, judged by the bytes at its end."""
+    rng = random.Random(seed)
+    one = Chain(root, rng, rooms)
+    ended = False
+    while not ended and len(one.faults) < most:
+        if rng.random() < 0.6:
+            one.damage(rng.choice(DAMAGES))
+        ended = one.strike()
+    try:
+        if not ended:
+            one.finish()
+        wrong = None if one.contents() == whole else 'silent corruption'
+    except (RuntimeError, subprocess.TimeoutExpired) as e:
+        wrong = f'does not restart: {e}'
+    for fault in one.faults:
+        if wrong and fault.outcome == 'survived':
+            fault.outcome = wrong
+    return one.faults
+
+
+def table(faults: list[Fault]) -> str:
+    """Markdown: one row for each kind and point."""
+    groups = collections.defaultdict(list)
+    for f in faults:
+        point = f.point if f.kind.startswith('SIG') else 'between runs'
+        groups[f.kind, 'saving' if f.kind == 'disk full' else point].append(f)
+    lines = ['| fault | where | injected | survived | lost steps, median | lost steps, most |',
+             '|---|---|---|---|---|---|']
+    for (kind, point), held in [*sorted(groups.items()), (('all', ''), faults)]:
+        lost = [f.lost for f in held]
+        good = sum(f.outcome == 'survived' for f in held)
+        lines.append(f'| {kind} | {point} | {len(held)} | {good} | '
+                     f'{statistics.median(lost):g} | {max(lost)} |')
+    silent = sum(f.outcome == 'silent corruption' for f in faults)
+    return '\n'.join([*lines, '', f'Silent corruption: {silent}.'])
+
+
+def page(faults: list[Fault], seconds: float) -> str:
+    """The summary that is committed."""
+    return f"""# Faults
+
+`make faults` kills real runs and damages what they leave, starts the same command again until
+it ends, and compares the bytes of the dictionaries with those of the run that nothing happened
+to. Every line of `faults.json` is one fault. Measured {time.strftime('%Y-%m-%d')} in
+{seconds / 60:.0f} minutes on {os.cpu_count()} shared CPU cores, with {platform.python_version()}
+and jax {env.version('jax')}; a step is logged each time and saved every five, and lost steps
+are those of all dictionaries of the run together (two of them, so at most ten by design).
+
+{table(faults)}
+
+*flip* changes one bit of one file of the newest checkpoint, *truncate*, *delete* and *empty
+step* say what they do; *torn log* and *torn config* cut the end of `metrics.jsonl` and
+`config.json`; *disk full* limits the size of every file that the run may write. Lost steps of
+a damaged checkpoint are those between it and the one before. Not in it: one of several
+processes that vanishes, and accelerators.
+"""
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--count', type=int, default=200)
+    parser.add_argument('--rooms', type=int, default=20)
+    parser.add_argument('--seconds', type=float, default=3600.0)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--out', type=pathlib.Path, default=pathlib.Path('docs'))
+    asked = parser.parse_args(argv)
+    faults, began = [], time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        for rooms, upto in ((True, asked.rooms), (False, asked.count)):
+            base = Chain(pathlib.Path(folder) / f'whole{rooms}', random.Random(0), rooms)
+            base.finish()
+            whole, seed = base.contents(), asked.seed
+            while len(faults) < upto and time.monotonic() - began < asked.seconds:
+                root = pathlib.Path(folder) / f'{rooms}{seed}'
+                faults += chain(root, seed, whole, rooms)
+                shutil.rmtree(root)
+                seed += 1
+                print(f'{len(faults)} faults, {time.monotonic() - began:.0f} s', flush=True)
+                asked.out.mkdir(exist_ok=True)
+                text = json.dumps([dataclasses.asdict(f) | {'lost': f.lost} for f in faults],
+                                  indent=0)
+                (asked.out / 'faults.json').write_text(text + '\n')
+    (asked.out / 'faults.md').write_text(page(faults, time.monotonic() - began))
+    print(table(faults))
+
+
+if __name__ == '__main__':
+    main()
