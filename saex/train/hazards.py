@@ -13,8 +13,9 @@ from saex.train import dictionary, step as step_lib
 def find(recipe: Any, where: str) -> tuple[list[str], list[str]]:
     """(errors, warnings) of one dictionary's built parts, one line each.
 
-    Errors: a path that matches no parameter, thresholds that are not float32 (bfloat16 ones
-    do not move), an L0 that no number of latents reaches, a controller of a fixed L0.
+    Errors: a negative coefficient, a path that matches no parameter, thresholds that are not
+    float32 (bfloat16 ones do not move), an L0 that no number of latents reaches, a controller
+    of a fixed L0.
     Warnings: a term without weight, counters that no latent can reach, a warm-up that was cut.
     """
     errors, warnings = _paths_and_dtypes(recipe, where), []
@@ -29,6 +30,8 @@ def find(recipe: Any, where: str) -> tuple[list[str], list[str]]:
             if hasattr(selector, 'k'):
                 errors.append(f'{at}.weight: the selector fixes L0 by its k, which no '
                               'coefficient can change; use a number, or another selector')
+        if isinstance(weight, Constant) and weight.value < 0:
+            errors.append(f'{at}.weight: expected 0 or more, got {weight.value}')
         if isinstance(weight, Constant) and weight.value == 0:
             warnings.append(f'{at}.weight: 0, the term has no effect')
         term = section['losses'][label]
