@@ -99,7 +99,7 @@ class Checkpoints:
                 try:
                     return self._load(where, target)
                 except (OSError, ValueError, KeyError) as e:
-                    wrote = ', '.join(f'{k} {v}' for k, v in meta['versions'].items())
+                    wrote = ', '.join(f'{k} {meta["versions"].get(k)}' for k in WRITERS)
                     reason = f'unreadable ({_first_line(e)}); written by {wrote}'
             complaints.append(f'{where}: {reason}')
             self._say(f'checkpoint {where} is passed over: {reason}')
@@ -137,8 +137,12 @@ class Checkpoints:
             wrong = changes({k: _form(v) for k, v in held.items()},
                             {k: _form(v) for k, v in wanted.items()})
             if wrong:
-                raise CheckpointError(f'checkpoint {where} has another shape or dtype: ' +
-                                      '; '.join(wrong[:8]))
+                wrong.sort(key=lambda line: not line.startswith('params/'))
+                more = f'; and {len(wrong) - 4} more' if len(wrong) > 4 else ''
+                raise CheckpointError(
+                    f'checkpoint {where} has other shapes, dtypes or parts: '
+                    f'{"; ".join(wrong[:4])}{more}. Put the config back, or use another '
+                    '--workdir, or --fresh to start over')
             args = ocp.checkpoint_utils.construct_restore_args(plain)
             restored = checkpointer.restore(where / 'state', item=plain, restore_args=args)
         full = _refill(serialization.to_state_dict(target), restored)
@@ -154,8 +158,8 @@ def changes(before: dict, now: dict) -> list[str]:
             for k in sorted({*before, *now}) if told(before, k) != told(now, k)]
 
 
-def _form(array: Any) -> tuple:
-    return tuple(array.shape), str(array.dtype)
+def _form(array: Any) -> str:
+    return f'{array.dtype}{list(array.shape)}'
 
 
 def _first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ import os
 import signal
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -59,6 +60,21 @@ def same(a, b):
 
 def close(a, b, tol):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=tol, rtol=0), a, b)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def compiled_once(tmp_path_factory):
+    """Most trainings here are the same few programs."""
+    held = {'jax_compilation_cache_dir': str(tmp_path_factory.mktemp('compiled')),
+            'jax_persistent_cache_min_compile_time_secs': 0.0}
+    before = {key: getattr(jax.config, key) for key in held}
+    for key, value in held.items():
+        jax.config.update(key, value)
+    compilation_cache.reset_cache()
+    yield
+    for key, value in before.items():
+        jax.config.update(key, value)
+    compilation_cache.reset_cache()
 
 
 @pytest.fixture(scope='module')
@@ -188,9 +204,9 @@ def test_row13_another_experiment_is_refused_with_the_difference(flag, said, tmp
 
 def test_row14_other_shapes_and_row19_other_keys_are_named(tmp_path):
     fit(member(tmp_path, steps=4))
-    refused(r'params/encoder/w_enc: \(\(8, 16\), .float32.\) before, \(\(8, 32\)',
+    refused(r"params/encoder/w_enc: 'float32\[8, 16\]' before, 'float32\[8, 32\]' now",
             lambda: fit(member(tmp_path, features=32)))
-    refused("opt_state/2/0/mu/decoder/b_dec: .* before, absent now",
+    refused("opt_state/.*/mu/decoder/b_dec: .* before, absent now",
             lambda: fit(member(tmp_path, optimizer='sgd')))
 
 
@@ -237,9 +253,9 @@ def test_row22_nan_for_ever_saves_the_last_good_state_and_names_the_steps(whole,
 
 
 def test_row23_a_spike_is_told_and_every_checkpoint_stays(tmp_path, capfd):
-    fit(member(tmp_path), spoil={9: 100.0}, log_every=2, keep=9)
+    fit(member(tmp_path), spoil={10: 100.0}, log_every=2, keep=9)
     alarms = [t for t in capfd.readouterr().err.splitlines() if t.startswith('alarm')]
-    assert any('losses/overall_loss' in t and 'at step 10' in t for t in alarms)
+    assert any('losses/overall_loss' in t and 'at step 11' in t for t in alarms)
     assert checkpoint.Checkpoints(tmp_path / 'checkpoints').steps() == [4, 8, 12]
 
 

@@ -67,15 +67,3 @@ def test_sigterm_saves_and_leaves_with_code_0(whole, tmp_path):
     out, _ = run.communicate(timeout=200)
     assert run.returncode == 0, out
     assert contents(workdir) == whole
-
-
-def test_another_config_in_the_same_workdir_is_refused(whole, tmp_path):
-    workdir = tmp_path / 'run'
-    first = start(workdir, '--config.dictionaries.topk.steps=20',
-                  '--config.dictionaries.jumprelu.steps=20')
-    out, _ = first.communicate(timeout=200)
-    assert first.returncode == 0, out
-    second = start(workdir)
-    out, _ = second.communicate(timeout=100)
-    assert second.returncode == 2
-    assert 'holds another run' in out and 'Traceback' not in out
