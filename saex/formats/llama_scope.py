@@ -1,0 +1,163 @@
+"""Llama Scope: v1 (hyperparams.json), R1-Distill, and llamascopium 2 (config.json).
+
+v1: encoder.weight [F, D], decoder.weight [E, F], trained on x sqrt(D) / (average norm); its
+one jump_relu_threshold is in raw units, so it is multiplied by that scale. llamascopium: W_E
+[D, F], W_D [F, E], log threshold, dataset_average_activation_norm in the file; nothing is
+subtracted. Where sparsity includes the decoder norm, pre * ||W_D|| is what is cut.
+Crosscoders have a leading axis of sites; a cross-layer transcoder is grouped by target layer,
+W_D.t [t + 1, F, D]. *Reconstructed* from the published source.
+"""
+import dataclasses
+import math
+import re
+
+import numpy as np
+
+from saex.formats.canonical import Canonical, checked
+from saex.formats.errors import require
+from saex.formats.place import Place, flipped, number, take
+
+ACTIVATIONS = {'relu': 'relu', 'jumprelu': 'jumprelu', 'topk': 'topk', 'batchtopk': 'batch_topk'}
+LOG = 'activation_function.log_jumprelu_threshold'
+
+
+def claims(place: Place) -> bool:
+    return 'W_E' in place.keys or 'log_jumprelu_threshold' in place.keys or _v1(place)
+
+
+def read(place: Place) -> Canonical:
+    if _v1(place):
+        return _read_v1(place)
+    if 'log_jumprelu_threshold' in place.keys:
+        return _read_linear(place, np.exp(np.asarray(
+            place.arrays['log_jumprelu_threshold'], np.float32)), 'R1-Distill')
+    return _read_2(place)
+
+
+def _v1(place: Place) -> bool:
+    return 'hyperparams.json' in place.names or (
+        place.file is not None and (place.folder.parent / 'hyperparams.json').is_file())
+
+
+def _read_v1(place: Place) -> Canonical:
+    inner = place if place.file else Place(place.folder / 'checkpoints')
+    inner = inner if inner.file else Place(inner.one(r'(final|pruned)\.safetensors'))
+    cfg, where = inner.config('hyperparams.json', up=1), inner.weights
+    d = number(cfg, 'd_model', int, where)
+    s_in = s_out = 1.0
+    if cfg.get('norm_activation') == 'dataset-wise':
+        norms = cfg.get('dataset_average_activation_norm')
+        require(isinstance(norms, dict), f'{where}: no dataset_average_activation_norm')
+        s_in, s_out = (math.sqrt(d) / number(norms, side, float, where) for side in ('in', 'out'))
+    else:
+        require(cfg.get('norm_activation') in (None, 'inference'), f'{where}: norm_activation '
+                f'{cfg.get("norm_activation")!r} is not dataset-wise')
+    size = number(cfg, 'd_sae', int, where)
+    level = np.full(size, number(cfg, 'jump_relu_threshold', float, where) * s_in)
+    require(cfg.get('act_fn', 'jumprelu') == 'jumprelu', f'{where}: act_fn {cfg.get("act_fn")!r}')
+    c = _read_linear(inner, level, 'v1')
+    return dataclasses.replace(
+        c, input_scale=s_in, output_scale=1 / s_out,
+        score='norm' if cfg.get('sparsity_include_decoder_norm') else 'value',
+        subtract_b_dec=bool(cfg.get('apply_decoder_bias_to_pre_encoder', False)),
+        provenance=c.provenance | {k: cfg[k] for k in ('hook_point_in', 'hook_point_out')
+                                   if k in cfg})
+
+
+def _read_linear(place: Place, threshold, version: str) -> Canonical:
+    w_enc, b_enc, w_dec, b_dec = take(place.arrays, 'encoder.weight', 'encoder.bias',
+                                      'decoder.weight', 'decoder.bias', where=place.weights)
+    return checked(Canonical(
+        w_enc=flipped(w_enc, place.weights), b_enc=b_enc, w_dec=flipped(w_dec, place.weights),
+        b_dec=b_dec, activation='jumprelu', threshold=threshold,
+        provenance={'format': 'llama_scope', 'version': version}), str(place.weights))
+
+
+def _read_2(place: Place) -> Canonical:
+    where, cfg, t = place.weights, place.config('config.json'), place.arrays
+    t = t['sae'] if 'sae' in t else t
+    require(bool(cfg), f'{where}: no config.json beside it')
+    kind = {'sae': 'single', 'crosscoder': 'crosscoder', 'clt': 'cross_layer'}.get(
+        cfg.get('sae_type', 'sae'))
+    require(kind is not None, f'{where}: sae_type {cfg.get("sae_type")!r} is not a dictionary '
+            'that saex reads')
+    name = str(cfg.get('act_fn', 'relu')).lower()
+    require(name in ACTIVATIONS, f'{where}: act_fn {name!r}, expected one of '
+            f'{", ".join(ACTIVATIONS)}')
+    w_enc, b_enc = take(t, 'W_E', 'b_E', where=where)
+    norm = bool(cfg.get('sparsity_include_decoder_norm', True))
+    parts = {'kind': kind, 'w_enc': w_enc, 'b_enc': b_enc, 'activation': ACTIVATIONS[name],
+             'score': 'norm' if norm else 'value', 'provenance': {
+                 'format': 'llama_scope', 'version': '2', **{
+                     k: cfg[k] for k in ('hook_point_in', 'hook_point_out', 'hook_points')
+                     if k in cfg}}}
+    if name in ('topk', 'batchtopk'):
+        parts['options'] = {'k': number(cfg, 'top_k', int, where)}
+    if name == 'jumprelu':
+        parts['threshold'] = np.exp(np.asarray(take(t, LOG, where=where)[0], np.float32))
+    if kind == 'cross_layer':
+        parts['w_dec'], parts['b_dec'] = _by_source(t, where)
+    else:
+        w_dec, = take(t, 'W_D', where=where)
+        parts['w_dec'] = w_dec
+        parts['b_dec'] = t.get('b_D', np.zeros(w_dec.shape[:1] * (w_dec.ndim - 2)
+                                               + w_dec.shape[-1:], np.float32))
+    if kind == 'crosscoder':
+        parts |= _summed(parts, name, norm, where)
+    if 'W_E_glu' in t:
+        parts['w_glu'], parts['b_glu'] = take(t, 'W_E_glu', 'b_E_glu', where=where)
+    return checked(Canonical(**parts, **_scales(t, cfg, kind, where)), str(where))
+
+
+def _summed(parts: dict, name: str, norm: bool, where) -> dict:
+    """A llamascopium crosscoder cuts pre * ||W_D[s]|| at each site s on its own."""
+    norms = np.linalg.norm(np.asarray(parts['w_dec'], np.float32), axis=-1)
+    one = not norm or name == 'relu' or np.allclose(norms, norms[:1], rtol=1e-4)
+    require(one and parts.get('threshold', np.zeros(1)).ndim == 1, f'{where}: a {name} crosscoder '
+            'whose sites have decoders of different norm has other codes at every site; only '
+            'relu ones, or equal norms, are read')
+    scale = norms[0] if norm and name != 'relu' else np.ones_like(norms[0])
+    found = {'b_enc': np.asarray(parts['b_enc'], np.float32).sum(0), 'score': 'value',
+             'w_dec': np.swapaxes(parts['w_dec'], 0, 1)}
+    if 'threshold' in parts:
+        found['threshold'] = parts['threshold'] / np.where(scale > 0, scale, 1)
+    require(name in ('relu', 'jumprelu') or np.allclose(scale, 1), f'{where}: a {name} crosscoder '
+            'that ranks by norm is not read')
+    return found
+
+
+def _by_source(t: dict, where) -> tuple:
+    """W_D.t [t + 1, F, D] by target layer t as w_dec by source layer."""
+    count = len([k for k in t if re.fullmatch(r'W_D\.\d+', k)])
+    targets = take(t, *[f'W_D.{i}' for i in range(count)], where=where)
+    biases = take(t, *[f'b_D.{i}' for i in range(count)], where=where)
+    for i, w in enumerate(targets):
+        require(w.ndim == 3 and w.shape[0] == i + 1, f'{where}: W_D.{i} has shape {w.shape}, '
+                f'expected [{i + 1}, F, D]: it is grouped by target layer')
+    by_source = tuple(np.stack([targets[j][i] for j in range(i, count)], axis=1)
+                      for i in range(count))
+    return by_source, np.stack(biases)
+
+
+def _scales(t: dict, cfg: dict, kind: str, where) -> dict:
+    """input_scale and output_scale of a file trained on dataset-wise normalised inputs."""
+    how = cfg.get('norm_activation', 'dataset-wise')
+    if how == 'inference':
+        return {}
+    require(how == 'dataset-wise', f'{where}: norm_activation {how!r} is neither dataset-wise nor '
+            'inference')
+    root = math.sqrt(number(cfg, 'd_model', int, where))
+
+    def scale(hook):
+        value, = take(t, f'dataset_average_activation_norm.{hook}', where=where)
+        value = float(np.asarray(value).reshape(-1)[0])
+        require(value > 0, f'{where}: the average norm of {hook} is {value}')
+        return root / value
+
+    if kind == 'single':
+        hooks = cfg.get('hook_point_in'), cfg.get('hook_point_out')
+        return {'input_scale': scale(hooks[0]), 'output_scale': 1 / scale(hooks[1])}
+    hooks_in = cfg.get('hook_points') or cfg.get('hook_points_in', [])
+    hooks_out = cfg.get('hook_points') or cfg.get('hook_points_out', [])
+    return {'input_scale': np.array([[scale(h)] for h in hooks_in], np.float32),
+            'output_scale': np.array([[1 / scale(h)] for h in hooks_out], np.float32)}
