@@ -1,6 +1,7 @@
 """saex: sparse autoencoders and every other sparse dictionary, in JAX and Flax.
 
-`saex.train(config, workdir)` runs an experiment, like experiments/run.py.
+`saex.train(config, workdir)` runs an experiment, like experiments/run.py; `saex.load(path)`
+opens a dictionary that this or another library wrote.
 """
 import sys
 from types import ModuleType
@@ -25,3 +26,10 @@ class _CallableModule(ModuleType):
 
 
 sys.modules[train.__name__].__class__ = _CallableModule
+
+
+def load(path, item=None, format=None, **options):
+    """The dictionary at a local path, of any known format: see saex/formats/load.py."""
+    from saex.formats import load as formats
+
+    return formats.load(path, item, format, **options)

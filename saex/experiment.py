@@ -31,7 +31,7 @@ from safetensors.flax import load_file, save_file
 
 from saex import config as config_lib, env, evaluate, mesh, tree
 from saex.dictionary import build as build_dictionary
-from saex.formats import saelens
+from saex.formats import native
 from saex.losses import objective
 from saex.optim import chain
 from saex.subjects.network import Network
@@ -241,9 +241,9 @@ def _run(made: Plan, workdir: pathlib.Path) -> dict:
         states = loop.fit(members, source, batch_size=batch_size, **made.loop)
         for name in names:
             recipe, state = made.recipes[name], states[name]
-            saelens.write(workdir / 'dictionaries' / name, recipe.model, state.params,
-                          state.stats, {'hook_name': made.config['source'].get('site'),
-                                        'recipe': recipe.section['dictionary']})
+            native.save(workdir / 'dictionaries' / name, recipe.model, state.params,
+                        state.stats, {'hook_name': made.config['source'].get('site'),
+                                      'recipe': recipe.section['dictionary']})
             trained[name] = (state, source)
         seconds[', '.join(names)] = time.monotonic() - began
     began = time.monotonic()

@@ -58,10 +58,8 @@ def yaml_file(path: pathlib.Path) -> dict:
 
 
 def names(path: pathlib.Path) -> list[str]:
-    """Names of the arrays of one file; a .safetensors is not read for it."""
-    if path.suffix == '.safetensors':
-        return [k for k in _header(path) if k != '__metadata__']
-    return [str(k) for k in tensors(path)]
+    """Names of the arrays of a .safetensors, from its header alone."""
+    return [k for k in _header(path) if k != '__metadata__']
 
 
 def write_tensors(path: pathlib.Path, arrays: dict) -> None:

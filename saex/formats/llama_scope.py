@@ -75,7 +75,6 @@ def _read_linear(place: Place, threshold, version: str) -> Canonical:
 
 def _read_2(place: Place) -> Canonical:
     where, cfg, t = place.weights, place.config('config.json'), place.arrays
-    t = t['sae'] if 'sae' in t else t
     require(bool(cfg), f'{where}: no config.json beside it')
     kind = {'sae': 'single', 'crosscoder': 'crosscoder', 'clt': 'cross_layer'}.get(
         cfg.get('sae_type', 'sae'))

@@ -53,7 +53,9 @@ class Place:
         """Names of the arrays in `weights`."""
         if self.weights is None or self.weights.suffix not in SUFFIXES:
             return frozenset()
-        return frozenset(files.names(self.weights))
+        if self.weights.suffix == '.safetensors':       # its header is enough
+            return frozenset(files.names(self.weights))
+        return frozenset(map(str, self.arrays))
 
     @functools.cached_property
     def arrays(self) -> dict:
@@ -61,7 +63,9 @@ class Place:
         if self.weights is None:
             raise FormatError(f'{self.path}: no single weights file; it holds '
                               f'{", ".join(self.names[:8]) or "nothing"}')
-        return files.tensors(self.weights)
+        found = files.tensors(self.weights)
+        nested = found.get('sae')
+        return nested if isinstance(nested, dict) else found
 
 
 SUFFIXES = ('.safetensors', '.npz', '.pt', '.pth', '.bin')

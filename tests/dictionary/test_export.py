@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from saex.dictionary import build
-from saex.formats import saelens
+from saex.formats import native
 from saex.train import dictionary
 
 X = 5.0 + 3.0 * jax.random.normal(jax.random.key(1), (64, 8))
@@ -27,7 +27,7 @@ def test_numpy_reading_of_the_folder_equals_the_dictionary(selector, tmp_path):
     if selector['name'] == 'batch_topk':
         stats['selector'] = {'threshold_total': jnp.float32(0.01),
                              'threshold_weight': jnp.float32(0.02)}
-    saelens.write(tmp_path / 'sae', model, params, stats, {'hook_name': 'here'})
+    native.save(tmp_path / 'sae', model, params, stats, {'hook_name': 'here'})
     t = load_file(tmp_path / 'sae' / 'sae_weights.safetensors')
     cfg = json.loads((tmp_path / 'sae' / 'cfg.json').read_text())
     assert cfg['apply_b_dec_to_input'] is False and cfg['d_sae'] == 24

@@ -1,0 +1,135 @@
+"""Between the canonical form and a dictionary that trains.
+
+`from_dictionary` takes the parameters out as they are (its transform becomes input_scale and
+input_shift, its evaluation threshold a threshold); `to_dictionary` builds the composition
+that computes what the file computes and goes on training. `save` writes SAELens's folder, or,
+for a composition that SAELens has no architecture for, the same folder with saex's own
+parameter names and architecture 'saex'.
+"""
+import pathlib
+from typing import Any, Mapping
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from saex import __version__, tree
+from saex.dictionary import build
+from saex.dictionary.decoders import linear as decoders
+from saex.dictionary.encoders import linear as encoders
+from saex.dictionary.model import Dictionary
+from saex.dictionary.transforms import standardise
+from saex.formats import fold, saelens
+from saex.formats.canonical import Canonical, checked
+from saex.formats.errors import FormatError, require
+
+NAMES = {'standard': 'relu', 'abstopk': 'abs_topk'}     # SAELens's, of a selector's export()
+
+
+def from_dictionary(model: Dictionary, params: Mapping, stats: Mapping,
+                    provenance: Mapping | None = None) -> Canonical:
+    """The canonical form of a trained dictionary. Raises FormatError where the composition
+    has no such form."""
+    found = nn.apply(_gather, model)({'params': params, 'stats': stats})
+    if found is None:
+        raise FormatError('this composition of parts has no form that other libraries know')
+    (shift, scale), (architecture, cfg, threshold) = found
+    shift, scale = np.asarray(shift, np.float64), float(scale)
+    b_enc = params['encoder'].get('b_enc', np.zeros(model.features))
+    if threshold is not None:
+        threshold = np.broadcast_to(np.asarray(threshold, np.float32), model.features)
+    return checked(Canonical(
+        w_enc=np.asarray(params['encoder']['w_enc']), b_enc=np.asarray(b_enc),
+        w_dec=np.asarray(params['decoder']['w_dec']), b_dec=np.asarray(params['decoder']['b_dec']),
+        activation=NAMES.get(architecture, architecture), threshold=threshold,
+        options={k: v for k, v in cfg.items() if k == 'k'},
+        subtract_b_dec=model.encoder.pre_bias, input_scale=scale, input_shift=shift,
+        output_scale=1 / scale, output_shift=shift,
+        rows='layer_norm' if isinstance(model.transform, standardise.Standardise) else 'none',
+        provenance=dict(provenance or {})))
+
+
+def to_dictionary(c: Canonical, **options: Any) -> tuple[Dictionary, dict, dict]:
+    """(model, params, stats) that compute what c computes and can be trained.
+
+    options: further keys of the dictionary's section (dead_after, ...), or selector (a
+    section) to convert to: its threshold starts at c's where it has one. Raises FormatError
+    for what saex has no trainable part for.
+    """
+    section, c = _section(c, dict(options))
+    model = build.dictionary(section, c.d_in)
+    variables = model.init(jax.random.key(0), np.zeros((2, c.d_in), np.float32))
+    params, stats = tree.flatten(variables['params']), tree.flatten(variables['stats'])
+    params |= {'encoder/w_enc': c.w_enc, 'encoder/b_enc': c.b_enc, 'decoder/w_dec': c.w_dec,
+               'decoder/b_dec': c.b_dec}
+    level = None if c.threshold is None else np.maximum(c.threshold, 0)
+    if level is not None and 'selector/threshold' in params:
+        params['selector/threshold'] = level
+    if level is not None and 'selector/threshold_total' in stats:   # ours keeps pre >= tau
+        stats |= {'selector/threshold_total': np.nextafter(level.mean(), np.float32(np.inf)),
+                  'selector/threshold_weight': np.ones(())}
+    if 'transform/links_0/centre' in stats:
+        stats |= {'transform/links_0/centre': np.broadcast_to(
+            np.asarray(c.input_shift), (c.d_in,)), 'transform/links_1/scale': c.input_scale}
+    cast = lambda new, old: {k: jax.numpy.asarray(new[k], v.dtype).reshape(v.shape)
+                             for k, v in tree.flatten(old).items()}
+    return (model, tree.unflatten(cast(params, variables['params'])),
+            tree.unflatten(cast(stats, variables['stats'])))
+
+
+def save(directory: str | pathlib.Path, model: Dictionary, params: Mapping, stats: Mapping,
+         provenance: Mapping) -> None:
+    """SAELens's folder of a trained dictionary, whole or not at all."""
+    try:
+        saelens.write(directory, from_dictionary(model, params, stats, provenance),
+                      stats['frequency'])
+    except FormatError:
+        flat = tree.flatten({'params': params, 'stats': stats})
+        saelens.folder(directory, {k: np.asarray(v, np.float32) for k, v in flat.items()}, {
+            'architecture': 'saex', 'd_in': model.d_in, 'd_sae': model.features,
+            'dtype': 'float32', 'metadata': {'saex_version': __version__, **provenance}},
+            stats['frequency'])
+
+
+def _gather(module: Dictionary):
+    plain = (isinstance(module.encoder, encoders.Linear) and
+             isinstance(module.decoder, decoders.Linear) and hasattr(module.selector, 'export')
+             and getattr(module, 'target', None) is None)
+    rows = isinstance(module.transform, standardise.Standardise)
+    if not plain or not (rows or hasattr(module.transform, 'affine')):
+        return None
+    affine = (np.zeros(module.d_in), 1.0) if rows else module.transform.affine()
+    return affine, module.selector.export()
+
+
+def _section(c: Canonical, options: dict) -> tuple[dict, Canonical]:
+    """The config section of c, and c in the units that its transform leaves."""
+    require(c.kind == 'single' and c.w_glu is None and c.w_skip is None and c.d_in == c.d_out,
+            f'saex trains no {c.kind} dictionary with these parts from a file; encode, decode '
+            'and the writers work')
+    require(c.rows in ('none', 'layer_norm'), f'saex has no transform for rows {c.rows!r}')
+    if c.activation == 'gated':
+        c = fold.to_jumprelu(c)
+    c = fold.unit_norm(c) if c.score == 'norm' else c
+    parts = {'relu': lambda: dict(name='relu'), 'jumprelu': lambda: dict(name='jumprelu'),
+             'topk': lambda: dict(name='topk', k=c.options['k']),
+             'batch_topk': lambda: dict(name='batch_topk', k=float(c.options.get('k', 32)))}
+    selector = options.pop('selector', None)
+    require(selector is not None or c.activation in parts, f'saex trains no {c.activation} '
+            'selector; pass another as selector')
+    if c.activation == 'batch_topk' and selector is None and c.threshold is not None and \
+            np.ptp(c.threshold):
+        selector, c = dict(name='jumprelu'), fold.to_jumprelu(c)    # one for each latent
+    scalar = (np.ndim(c.input_scale) == 0 and np.isclose(c.input_scale * c.output_scale, 1) and
+              np.array_equal(np.asarray(c.input_shift), np.asarray(c.output_shift)))
+    transform = 'identity'
+    if c.rows == 'layer_norm':
+        transform = 'standardise'
+    elif fold.fold_needed(c) not in ([], ['subtract_b_dec']):
+        if scalar:
+            transform = dict(name='chain', parts=('centre', 'scale'))
+        else:
+            c = fold.fold(c)
+    return dict(features=c.features, transform=transform,
+                selector=selector or parts[c.activation](),
+                encoder=dict(name='linear', pre_bias=bool(c.subtract_b_dec)), **options), c

@@ -1,0 +1,210 @@
+"""The half of the parity check that runs the other libraries (torch; no saex, no jax).
+
+    python torch_side.py write DIR    each library saves its dictionaries, with codes and
+                                      reconstructions of the same rows in expected.npz
+    python torch_side.py read DIR     each library loads what saex wrote and compares
+"""
+import dataclasses
+import json
+import pathlib
+import sys
+
+import numpy as np
+import torch
+
+D, F, E, N = 6, 16, 6, 24
+X = torch.tensor(np.random.default_rng(5).normal(0.4, 1.5, (N, D)), dtype=torch.float32)
+
+
+def randomise(module, seed):
+    """Every parameter and threshold away from its initial value; atoms not of unit norm."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, p in module.named_parameters():
+            if name == 'threshold':
+                p.copy_(0.1 + 0.5 * torch.rand(p.shape, generator=generator))
+            else:
+                p.copy_(0.5 * torch.randn(p.shape, generator=generator))
+
+
+def expect(folder, codes, y, x=X):
+    np.savez(folder / 'expected.npz', x=x.numpy(), codes=codes.detach().numpy(),
+             y=y.detach().numpy())
+
+
+SAELENS = {
+    'standard': ({}, {}), 'gated': ({}, {}), 'jumprelu': ({}, {}),
+    'topk': ({'k': 3, 'rescale_acts_by_decoder_norm': False}, {}),
+    'topk_rescaled': ({'k': 3, 'rescale_acts_by_decoder_norm': True}, {}),
+    'abstopk': ({'k': 3, 'rescale_acts_by_decoder_norm': False}, {}),
+    'matching_pursuit': ({'residual_threshold': 0.3, 'max_iterations': 5}, {}),
+    'transcoder': ({'d_out': 4, 'apply_b_dec_to_input': False}, {}),
+    'skip_transcoder': ({'d_out': 4, 'apply_b_dec_to_input': False}, {}),
+    'jumprelu_transcoder': ({'d_out': 4, 'apply_b_dec_to_input': False}, {}),
+    'jumprelu_skip_transcoder': ({'d_out': 4, 'apply_b_dec_to_input': False}, {}),
+    'standard_layer_norm': ({'normalize_activations': 'layer_norm'}, {}),
+    'topk_constant_norm': ({'k': 3, 'rescale_acts_by_decoder_norm': False,
+                            'normalize_activations': 'constant_norm_rescale'}, {}),
+    'jumprelu_plain_input': ({'apply_b_dec_to_input': False}, {})}
+TRAINED = {'standard': {'l1_coefficient': 1.0}, 'gated': {'l1_coefficient': 1.0}, 'jumprelu': {},
+           'topk': {'k': 3}, 'batchtopk': {'k': 3}, 'abstopk': {'k': 3},
+           'matryoshka_batchtopk': {'k': 3, 'matryoshka_widths': [4, 16]}}
+
+
+def saelens_class(name, training=False):
+    from sae_lens.registry import get_sae_class, get_sae_training_class
+    base = {'topk_rescaled': 'topk', 'standard_layer_norm': 'standard',
+            'topk_constant_norm': 'topk', 'jumprelu_plain_input': 'jumprelu'}.get(name, name)
+    return (get_sae_training_class if training else get_sae_class)(base)
+
+
+def saelens_config(cls, extra):
+    known = {f.name for f in dataclasses.fields(cls)}
+    wanted = {'d_in': D, 'd_sae': F, 'dtype': 'float32', 'device': 'cpu'} | extra
+    return cls(**{k: v for k, v in wanted.items() if k in known})
+
+
+def write_saelens(root):
+    for seed, (name, (extra, _)) in enumerate(SAELENS.items()):
+        cls, config = saelens_class(name)
+        sae = cls(saelens_config(config, extra))
+        randomise(sae, seed)
+        if name == 'matching_pursuit':
+            with torch.no_grad():
+                sae.W_dec /= sae.W_dec.norm(dim=1, keepdim=True)
+        folder = root / 'saelens' / name
+        sae.save_model(folder)
+        expect(folder, sae.encode(X), sae(X))
+    for seed, (name, extra) in enumerate(TRAINED.items()):
+        cls, config = saelens_class(name, True)
+        sae = cls(saelens_config(config, extra))
+        randomise(sae, 50 + seed)
+        if hasattr(sae, 'topk_threshold'):
+            sae.topk_threshold.fill_(0.35)
+        for kind, save in (('trained', sae.save_model), ('inference', sae.save_inference_model)):
+            folder = root / 'saelens' / f'{kind}_{name}'
+            save(folder)
+            inference = root / 'saelens' / f'inference_{name}'
+            if kind == 'inference':
+                from sae_lens import SAE
+                loaded = SAE.load_from_disk(inference, device='cpu')
+                expect(inference, loaded.encode(X), loaded(X))
+        if 'batchtopk' in name:         # the library cannot load these: its inference file can
+            (root / 'saelens' / f'trained_{name}' / 'expected.npz').write_bytes(
+                (inference / 'expected.npz').read_bytes())
+        else:
+            expect(root / 'saelens' / f'trained_{name}', sae.encode(X), sae(X))
+    write_scaled(root)
+
+
+def write_scaled(root):
+    """A checkpoint in the middle of training on scaled, and on whitened, activations."""
+    from sae_lens.training.activation_scaler import ActivationScaler, ActivationWhitening
+    rng = np.random.default_rng(9)
+    matrix = rng.normal(size=(D, D))
+    whitening = ActivationWhitening(
+        mean=torch.tensor(rng.normal(size=D)), matrix=torch.tensor(matrix),
+        inverse_matrix=torch.tensor(np.linalg.inv(matrix)))
+    for how, scaler in (('expected_average_only_in', ActivationScaler(scaling_factor=0.37)),
+                        ('covariance_whitening', ActivationScaler(whitening=whitening))):
+        cls, config = saelens_class('jumprelu', True)
+        sae = cls(saelens_config(config, {'normalize_activations': how}))
+        randomise(sae, 70)
+        folder = root / 'saelens' / f'checkpoint_{how}'
+        sae.save_model(folder)
+        scaler.save(folder / 'activation_scaler.json')
+        inside = scaler(X)
+        expect(folder, sae.encode(inside), scaler.unscale(sae(inside)))
+
+
+def sparsify_coder(activation, transcode, skip):
+    from sparsify import SparseCoder
+    from sparsify.config import SparseCoderConfig
+    coder = SparseCoder(D, SparseCoderConfig(
+        num_latents=F, k=4, activation=activation, transcode=transcode, skip_connection=skip))
+    randomise(coder, 3)
+    return coder
+
+
+def sparsify_outputs(coder):
+    top, indices, _ = coder.encode(X)
+    codes = torch.zeros(N, F).scatter_(1, indices, top)
+    return codes, coder(X).sae_out
+
+
+def write_sparsify(root):
+    for name, args in {'topk': ('topk', False, False), 'groupmax': ('groupmax', False, False),
+                       'transcoder': ('topk', True, False), 'skip': ('topk', True, True)}.items():
+        coder, folder = sparsify_coder(*args), root / 'sparsify' / name
+        coder.save_to_disk(folder)
+        expect(folder, *sparsify_outputs(coder))
+
+
+def dictionary_classes():
+    from dictionary_learning import dictionary as d
+    from dictionary_learning.trainers.batch_top_k import BatchTopKSAE
+    from dictionary_learning.trainers.matryoshka_batch_top_k import MatryoshkaBatchTopKSAE
+    from dictionary_learning.trainers.top_k import AutoEncoderTopK
+    return {'AutoEncoder': d.AutoEncoder(D, F), 'AutoEncoderNew': d.AutoEncoderNew(D, F),
+            'GatedAutoEncoder': d.GatedAutoEncoder(D, F),
+            'JumpReluAutoEncoder': d.JumpReluAutoEncoder(D, F),
+            'AutoEncoderTopK': AutoEncoderTopK(D, F, 3), 'BatchTopKSAE': BatchTopKSAE(D, F, 3),
+            'MatryoshkaBatchTopKSAE': MatryoshkaBatchTopKSAE(D, F, 3, [4, 12])}
+
+
+def write_dictionary_learning(root):
+    for seed, (name, module) in enumerate(dictionary_classes().items()):
+        randomise(module, 20 + seed)
+        if 'BatchTopK' in name:
+            module.threshold.fill_(0.3)
+        folder = root / 'dictionary_learning' / name
+        folder.mkdir(parents=True)
+        torch.save(module.state_dict(), folder / 'ae.pt')
+        (folder / 'config.json').write_text(json.dumps({'trainer': {
+            'dict_class': name, 'activation_dim': D, 'dict_size': F}, 'buffer': {}}))
+        loaded = type(module).from_pretrained(folder / 'ae.pt')
+        expect(folder, loaded.encode(X), loaded(X))
+
+
+def check(folder, encode, forward):
+    """The worst difference of codes and reconstructions from what saex computed."""
+    want = np.load(folder / 'expected.npz')
+    x = torch.tensor(want['x'])
+    worst = max(float((encode(x) - torch.tensor(want['codes'])).abs().max()),
+                float((forward(x) - torch.tensor(want['y'])).abs().max()))
+    print(f'{folder.parent.name}/{folder.name}: {worst:.1e}')
+    return worst
+
+
+def read(root):
+    worst = []
+    from sae_lens import SAE
+    for folder in sorted((root / 'saelens').iterdir()):
+        sae = SAE.load_from_disk(folder, device='cpu')
+        assert sae.cfg.metadata.hook_name == 'blocks.1.hook_resid_post', 'metadata was dropped'
+        worst.append(check(folder, sae.encode, sae))
+    from sparsify import SparseCoder
+    for folder in sorted((root / 'sparsify').iterdir()):
+        coder = SparseCoder.load_from_disk(folder)
+        codes = lambda x: torch.zeros(len(x), coder.num_latents).scatter_(
+            1, coder.encode(x).top_indices, coder.encode(x).top_acts)
+        worst.append(check(folder, codes, lambda x: coder(x).sae_out))
+    for folder in sorted((root / 'dictionary_learning').iterdir()):
+        name = json.loads((folder / 'config.json').read_text())['trainer']['dict_class']
+        kind = type(dictionary_classes()[name])
+        loaded = kind.from_pretrained(folder / 'ae.pt', **(
+            {'normalize_decoder': False} if name == 'AutoEncoder' else {}))
+        worst.append(check(folder, loaded.encode, loaded))
+    print(f'{len(worst)} dictionaries, worst difference {max(worst):.1e}')
+    assert max(worst) < 1e-5 * 10
+
+
+if __name__ == '__main__':
+    torch.set_grad_enabled(False)
+    action, root = sys.argv[1], pathlib.Path(sys.argv[2])
+    if action == 'read':
+        read(root)
+    else:
+        write_saelens(root)
+        write_sparsify(root)
+        write_dictionary_learning(root)
