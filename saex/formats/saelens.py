@@ -119,6 +119,8 @@ def _written(c: Canonical) -> tuple[Canonical, dict, dict]:
         c = fold.unit_norm(c)
     if c.activation != 'matching_pursuit':
         c = fold.fold(c)
+    require(c.activation != 'matching_pursuit' or c.subtract_b_dec or not np.any(c.b_dec),
+            'SAELens drops the b_dec of matching pursuit where the input does not lose it')
     names = {'relu': 'standard', 'abs_topk': 'abstopk'}
     name = names.get(c.activation, c.activation)
     if c.w_skip is not None or c.d_in != c.d_out:
