@@ -16,9 +16,13 @@ test: $(VENV)/bin/python
 
 parity:
 	$(PYTHON) -m venv .venv-parity
-	.venv-parity/bin/python -m pip install --quiet --editable '.[torch,text]'
+	.venv-parity/bin/python -m pip install --quiet --editable '.[torch,text,parity]'
 	.venv-parity/bin/python tests/parity/subjects/write.py build/parity
 	.venv-parity/bin/python tests/parity/subjects/compare.py build/parity
+	.venv-parity/bin/python tests/parity/formats/libraries_side.py write build/parity/theirs
+	.venv-parity/bin/python tests/parity/formats/saex_side.py read build/parity/theirs
+	.venv-parity/bin/python tests/parity/formats/saex_side.py write build/parity/ours
+	.venv-parity/bin/python tests/parity/formats/libraries_side.py read build/parity/ours
 
 # 200 faults in real runs; rewrites docs/faults.md and docs/faults.json
 faults: $(VENV)/bin/python

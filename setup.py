@@ -22,6 +22,7 @@ setup(
         'tensorboard': ['tensorboardX>=2.6'],
         'wandb': ['wandb'],
         'torch': ['torch'],
+        'parity': ['sae-lens==6.54.12', 'dictionary-learning==0.1.0', 'eai-sparsify==1.3.3'],
         'test': ['pytest>=8', 'pytest-xdist>=3.5', 'nbformat>=5', 'packaging', 'setuptools>=70.1',
                  'tokenizers>=0.22'],
     },
