@@ -28,6 +28,7 @@ ACTIVATIONS = {'relu': (), 'topk': ('k',), 'abs_topk': ('k',), 'groupmax': ('k',
 ROWS = ('none', 'layer_norm', 'unit_norm')
 KINDS = ('single', 'crosscoder', 'cross_layer')
 EPS = 1e-5
+TOP = 1e12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +155,8 @@ def _single(value: Any, where: str) -> Any:
     value = np.ascontiguousarray(value, np.float32)
     bad = value.size - int(np.isfinite(value).sum())
     require(not bad, f'{where}: {bad} of {value.size} values are not finite')
+    top = float(np.abs(value).max(initial=0))
+    require(top < TOP, f'{where}: a value of {top:.1e} is damage, not a weight')
     return value
 
 

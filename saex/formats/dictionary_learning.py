@@ -44,6 +44,7 @@ def claims(place: Place) -> bool:
 def read(place: Place, dict_class: str | None = None) -> Canonical:
     where, t = place.weights, place.arrays
     trainer = place.config('config.json', up=1).get('trainer', {})
+    require(isinstance(trainer, dict), f'{where}: trainer in config.json is no object')
     name = dict_class or trainer.get('dict_class')
     fitting = [n for n, keys in CLASSES.items() if place.keys == set(keys)]
     require(bool(fitting), f'{where}: its keys are of no class: {sorted(place.keys)[:12]}')

@@ -7,6 +7,7 @@ import json
 import math
 import pathlib
 import struct
+import tokenize
 import zipfile
 import zlib
 from typing import Any
@@ -142,7 +143,7 @@ def _npy(member, size: int, where: str) -> np.ndarray:
         read = {(1, 0): head.read_array_header_1_0, (2, 0): head.read_array_header_2_0}[version]
         shape, fortran, dtype = read(member)
     except (ValueError, KeyError, SyntaxError, TypeError, struct.error, RecursionError,
-            MemoryError) as e:
+            MemoryError, tokenize.TokenError) as e:
         raise FormatError(f'{where}: not a .npy header ({type(e).__name__})') from e
     require(not dtype.hasobject and dtype.kind in 'fiub' and not dtype.subdtype,
             f'{where}: dtype {dtype}, expected numbers')
