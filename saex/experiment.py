@@ -4,8 +4,9 @@ A config has
     seed, world (section), subject {model, optim, steps, batch_size}    (both may be absent)
     source       section of data/sources
     dictionaries {name: {dictionary, init, losses, optim, events, steps, batch_size,
-                 subject, seed}};
-                 those of one subject and batch size train together on one stream
+                 subject, seed, sweep, family}};
+                 those of one subject and batch size train together on one stream; `sweep`
+                 makes several of one (sweep.py), the report draws the front of a `family`
     mesh         {data, model}: sizes of the mesh's axes
     evaluation   {sequences or rows, seed}
     log_every, save_every, keep, keep_every     checkpoints: the newest `keep`, and for ever
@@ -29,7 +30,7 @@ from typing import Any, Mapping
 import jax
 from safetensors.flax import load_file, save_file
 
-from saex import config as config_lib, env, evaluate, mesh, tree
+from saex import config as config_lib, env, evaluate, mesh, sweep, tree
 from saex.dictionary import build as build_dictionary
 from saex.formats import native
 from saex.losses import objective
@@ -44,7 +45,7 @@ LOOP = {'log_every': 10, 'save_every': 200, 'keep': 2, 'keep_every': 0}
 KEYS = {'seed', 'world', 'subject', 'source', 'dictionaries', 'evaluation', 'title', 'sinks',
         'require', 'mesh', *LOOP}
 DICTIONARY_KEYS = {'dictionary', 'init', 'losses', 'optim', 'events', 'steps', 'batch_size',
-                   'subject', 'seed'}
+                   'subject', 'seed', 'family'}
 
 
 @dataclasses.dataclass
@@ -77,6 +78,7 @@ def plan(config: Mapping) -> Plan:
     problems += [f'{k}: missing' for k in ('source', 'dictionaries') if k not in config]
     if problems:
         raise config_lib.ConfigError(problems)
+    config = config | {'dictionaries': sweep.expand(config['dictionaries'])}
 
     def attempt(fn, *args, **kwargs):
         try:

@@ -65,7 +65,12 @@ def _style(held: dict, name: str) -> str:
     kind = data_lib.kind(name)
     if kind != 'dictionary':
         return f's9 {kind}'
-    return f's{held["names"].index(name) % 6}'
+    families = list(dict.fromkeys(_family(held, n) for n in held['names']))
+    return f's{families.index(_family(held, name)) % 6}'
+
+
+def _family(held: dict, name: str) -> str:
+    return held['config']['dictionaries'].get(name, {}).get('family', name)
 
 
 def _scores(held: dict):
@@ -106,11 +111,14 @@ def _table(held: dict):
 
 def _frontier(held: dict):
     l0 = dict(data_lib.owners(held['results'], 'l0'))
-    points = [svg.Point(n, _style(held, n), l0[n], v)
+    points = [svg.Point(n, _style(held, n), l0[n], v, _family(held, n))
               for n, v in data_lib.owners(held['results'], 'fvu') if n in l0]
+    says = ('A line joins the members of a family that no other member of it beats in both.'
+            if len({p.family for p in points}) < len(points) else '')
     return el('section', el('h2', 'Sparsity against reconstruction'),
               el('figure', svg.scatter('L0 and FVU', points, 'L0, active latents of a row',
-                                       'FVU', '↙ better')))
+                                       'FVU', '↙ better'),
+                 el('figcaption', says) if says else None))
 
 
 def _maps(held: dict):

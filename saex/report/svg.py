@@ -35,6 +35,7 @@ class Point:
     style: str
     x: float
     y: float
+    family: str = ''
 
 
 def nothing(message: str = 'nothing to show') -> markup.Html:
@@ -187,7 +188,8 @@ def _curve(one: Series, px: np.ndarray, py: np.ndarray) -> list[markup.Html]:
 
 def scatter(title: str, points: Sequence[Point], x_label: str, y_label: str,
             better: str = '', width: int = 540, height: int = 330) -> markup.Html:
-    """Labelled points; an axis is logarithmic when its values span a factor of 8.
+    """Labelled points; an axis is logarithmic when its values span a factor of 8. The points
+    of one family that no other of it beats in x and y are joined.
 
     better: a word on the corner where good points lie, e.g. '↙ better'.
     """
@@ -200,7 +202,8 @@ def scatter(title: str, points: Sequence[Point], x_label: str, y_label: str,
                       axes.linear(v, zero=True) for v in zip(*[s[1:] for s in shown]))
     plot = _Plot(x_axis, y_axis, width, height)
     places = [(float(plot.px(x)), float(plot.py(y))) for _, x, y in shown]
-    marks = [symbol(x, y, p.style, 5.5, f'{p.name}: {x_label} {markup.number(p.x)}, '
+    marks = [_front(*line) for line in fronts([p for p, _, _ in shown], places)]
+    marks += [symbol(x, y, p.style, 5.5, f'{p.name}: {x_label} {markup.number(p.x)}, '
                     f'{y_label} {markup.number(p.y)}')
              for (p, _, _), (x, y) in zip(shown, places)]
     names = [markup.shorten(p.name, 26) for p, _, _ in shown]
@@ -212,6 +215,29 @@ def scatter(title: str, points: Sequence[Point], x_label: str, y_label: str,
     corner = text(LEFT + 8, height - BOTTOM - 9, better, 'hint')
     return figure(title, f'{x_label} and {y_label}. {spoken}.', width, height, *frame,
                   corner if better else None, *labels, *marks)
+
+
+def fronts(points: Sequence[Point], places: Sequence[tuple]) -> list[tuple]:
+    """(family, style, places) of the members of each family that no other member of it has
+    a lower x and y than, by x; only families where they are several. Lower is better in the
+    points' own x and y; places are where the points are drawn."""
+    families = dict.fromkeys(p.family for p in points if p.family)
+    found = []
+    for family in families:
+        ours = sorted((p.x, p.y, place, p.style) for p, place in zip(points, places)
+                      if p.family == family)
+        best, kept = np.inf, []
+        for x, y, place, _ in ours:
+            if y < best:
+                best, kept = y, [*kept, place]
+        if len(kept) > 1:
+            found.append((family, ours[0][3], kept))
+    return found
+
+
+def _front(family: str, style: str, places: Sequence[tuple]) -> markup.Html:
+    path = 'M' + 'L'.join(f'{x:.1f} {y:.1f}' for x, y in places)
+    return el('path', el('title', f'{family}: front'), d=path, class_=f'curve {style}')
 
 
 def _place(names: list[str], places: list[tuple[float, float]],
