@@ -1,6 +1,7 @@
 """Installing saex on Colab changes nothing that is installed there."""
 import importlib.metadata
 import importlib.util
+import os
 import pathlib
 import subprocess
 import sys
@@ -28,10 +29,12 @@ def test_lower_bounds_admit_colabs_versions():
 @pytest.mark.skipif(importlib.util.find_spec('setuptools') is None,
                     reason='setuptools, which builds the wheel offline, is not installed')
 def test_a_dry_run_install_beside_colabs_versions_adds_saex_alone(tmp_path):
+    clean = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+
     def pip(*arguments):
         return subprocess.run([sys.executable, '-m', 'pip', '--disable-pip-version-check',
                                *arguments], check=True, capture_output=True, text=True,
-                              timeout=300).stdout
+                              timeout=300, env=clean).stdout
 
     pip('wheel', '--no-deps', '--no-build-isolation', '-w', str(tmp_path), str(ROOT))
     env = tmp_path / 'env'
