@@ -19,7 +19,7 @@ def everything(made: Any, trained: Mapping[str, tuple], network: Any,
     """
     section = made.config.get('evaluation', {})
     flat, warnings = {}, []
-    if network is not None:
+    if network is not None and objective.predicts(network.model):
         flat[f'subject/{made.world.accuracy_name}'] = _accuracy(made, network)
     samples = {}
     for name, (state, source) in trained.items():
@@ -39,9 +39,10 @@ def everything(made: Any, trained: Mapping[str, tuple], network: Any,
         rows = samples[source.fingerprint]['rows']
         recipe = made.recipes[name]
         k = max(1, round(_target(recipe.section) or 8))
-        for label, results in suite.control_results(source, rows, recipe.model.features,
-                                                    k).items():
-            flat |= runner.scalars(results, label)
+        if 'states' in rows:
+            for label, results in suite.control_results(
+                    source, rows, recipe.model.features, k).items():
+                flat |= runner.scalars(results, label)
         if hasattr(made.world, 'context_names'):
             flat |= _contexts(made, trained, section, workdir)
     (workdir / 'warnings.txt').write_text('\n'.join(warnings) + '\n')

@@ -1,7 +1,8 @@
 """An experiment: subject -> source -> dictionaries -> evaluations -> results.
 
 A config has
-    seed, world (section), subject {model, optim, steps, batch_size}    (both may be absent)
+    seed, world (section), subject {model, optim, steps, batch_size}, or {checkpoint (a
+                 Hugging Face directory or repository), family, dtype}; both may be absent
     source       section of data/sources
     dictionaries {name: {dictionary, init, losses, optim, events, steps, batch_size,
                  subject, seed, sweep, family}};
@@ -35,6 +36,7 @@ from saex.dictionary import build as build_dictionary
 from saex.formats import native
 from saex.losses import objective
 from saex.optim import chain
+from saex.subjects.checkpoints import load
 from saex.subjects.network import Network
 from saex.train import (checkpoint, dictionary, event, files, hazards, loop,
                         subject as subject_problem)
@@ -44,6 +46,7 @@ ROOT = pathlib.Path(__file__).parent
 LOOP = {'log_every': 10, 'save_every': 200, 'keep': 2, 'keep_every': 0}
 KEYS = {'seed', 'world', 'subject', 'source', 'dictionaries', 'evaluation', 'title', 'sinks',
         'require', 'mesh', *LOOP}
+CHECKPOINT_KEYS = {'checkpoint', 'family', 'dtype'}
 DICTIONARY_KEYS = {'dictionary', 'init', 'losses', 'optim', 'events', 'steps', 'batch_size',
                    'subject', 'seed', 'family'}
 
@@ -92,10 +95,17 @@ def plan(config: Mapping) -> Plan:
         world = attempt(config_lib.build, 'saex.data.worlds', config['world'], where='world')
     if 'subject' in config and world is not None:
         section = config['subject']
-        model = attempt(config_lib.build, 'saex.subjects', section['model'],
-                        where='subject.model', vocab=world.vocab, context=world.context)
-        problems += _counts(section, 'subject')
-        optimizer = attempt(chain.build, section['optim'], section['steps'], 'subject.optim')
+        if 'checkpoint' in section:
+            problems += [f'subject.{k}: unknown; {config_lib.suggest(k, CHECKPOINT_KEYS)}'
+                         for k in section if k not in CHECKPOINT_KEYS]
+            model = attempt(load.model, section['checkpoint'], section.get('family'))
+        else:
+            model = attempt(config_lib.build, 'saex.subjects', section['model'],
+                            where='subject.model', vocab=world.vocab,
+                            context=world.context)
+            problems += _counts(section, 'subject')
+            optimizer = attempt(chain.build, section['optim'], section['steps'],
+                                'subject.optim')
     shared = {}
     if model is not None:
         shared = {'world': world, 'subject': Network(model)}
@@ -288,6 +298,8 @@ def _source(made: Plan, network: Any) -> Any:
 def _subject(made: Plan, workdir: pathlib.Path) -> tuple[Network, Network]:
     """(trained, untrained) subject, from the cache when it holds one."""
     section, seed = made.config['subject'], made.config.get('seed', 0)
+    if 'checkpoint' in section:
+        return _pretrained(made.model, section, seed)
     problem = subject_problem.problem(made.model)
     source = subject_problem.WorldSource(made.world, seed)
     start, _ = jax.jit(problem.init)(jax.random.fold_in(jax.random.key(seed), 0), None)
@@ -324,6 +336,14 @@ def _whole(cached: pathlib.Path) -> bool:
     return False
 
 
+def _pretrained(model: Any, section: Mapping, seed: int) -> tuple[Network, Network]:
+    """(the checkpoint's network, one of the same shape with random weights)."""
+    network = load.load(section['checkpoint'], section.get('dtype'),
+                        family=section.get('family'))
+    start = jax.jit(lambda key: model.init(key, *model.example())['params'])
+    return network, Network(model, start(jax.random.key(seed)))
+
+
 def _cache() -> pathlib.Path:
     home = os.environ.get('SAEX_CACHE') or pathlib.Path.home() / '.cache' / 'saex'
     return pathlib.Path(home)
@@ -332,7 +352,7 @@ def _cache() -> pathlib.Path:
 def _code_version() -> str:
     """Hash of the code that decides what a trained subject is."""
     digest = hashlib.sha256()
-    for room in ('data/worlds', 'subjects', 'optim', 'train'):
+    for room in ('data/text', 'data/worlds', 'subjects', 'optim', 'train'):
         for path in sorted((ROOT / room).rglob('*.py')):
             digest.update(path.read_bytes())
     return digest.hexdigest()

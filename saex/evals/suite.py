@@ -33,9 +33,9 @@ def dictionary_results(found: DictionaryCoder, source: Any, sample: Mapping) -> 
         evaluations['recovery'] = Recovery()
         spec['true_atoms'] = source.dictionary()
     results = runner.run(evaluations, found, lambda: runner.batches(rows, BATCH), spec)
-    if 'sequences' in sample and source.site and 'y' not in rows:
+    if 'sequences' in sample:
         logits = jax.tree_util.Partial(
-            functools.partial(_spliced_logits, source.subject.model, source.site),
+            functools.partial(_spliced_logits, source.subject.model, source.splice_site),
             source.subject.params)
         results |= runner.run(
             {'splice': Splice()}, found,
@@ -49,16 +49,19 @@ def sample(source: Any, section: Mapping) -> dict:
     use. Even sequences are the train split (latents and thresholds are chosen there), odd
     ones the test split."""
     key = jax.random.fold_in(jax.random.key(section.get('seed', 1234)), 2 ** 30)
-    if not hasattr(source, 'subject'):
+    if getattr(source, 'subject', None) is None:
         rows = source.rows(key, section.get('rows', 65536))
         return {'rows': {k: np.asarray(v) for k, v in rows.items()}}
     n = section.get('sequences', 4096)
     rows = source.rows(key, n)
     rows['split'] = (rows['sequence'] % 2).astype(np.float32)
+    made = {'rows': {k: v for k, v in rows.items() if k not in ('sequence', 'position')}}
+    if not getattr(source, 'splice_site', ''):
+        return made
     wanted = ('tokens', 'targets', 'soft_targets', 'weights', 'harvest')
     sequences = source.sequences_of(jax.random.fold_in(key, 1), min(n, 1024))
-    return {'rows': {k: v for k, v in rows.items() if k not in ('sequence', 'position')},
-            'sequences': {k: np.asarray(v) for k, v in sequences.items() if k in wanted}}
+    return made | {'sequences': {k: np.asarray(v) for k, v in sequences.items()
+                                 if k in wanted}}
 
 
 def control_results(source: Any, rows: Mapping, size: int, k: int) -> dict:
@@ -91,5 +94,6 @@ def save_arrays(path: pathlib.Path, results: Mapping) -> None:
 
 def _spliced_logits(model, site, params, tokens, at_site):
     """Logits of the subject with its activations at the site replaced by at_site(x)."""
-    edit = Edit(site=site, op=lambda _, x: at_site(x))
+    edit = Edit(site=site, op=lambda _, x: at_site(
+        x.reshape(*x.shape[:2], -1)).reshape(x.shape))
     return model.apply({'params': params}, tokens, edits=(edit,))[0]

@@ -27,3 +27,8 @@ def accuracy(logits, batch):
         right = guess == batch['targets']
     score = batch['score']
     return jnp.sum(right & score) / jnp.maximum(jnp.sum(score), 1)
+
+
+def predicts(model) -> bool:
+    """Whether a subject gives logits of the next token."""
+    return 'logits' in model.sites() and model.style.causal

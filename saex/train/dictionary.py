@@ -24,8 +24,8 @@ def problem(model: Dictionary, objective: Objective, initialise: Callable,
     """
     def sample(source):
         batches = [source.batch(i, batch_size) for i in range(SAMPLE_BATCHES)]
-        return {k: jnp.concatenate([b[k] for b in batches]) for k in ('x', 'y')
-                if k in batches[0]}
+        return _wide({k: jnp.concatenate([b[k] for b in batches]) for k in ('x', 'y')
+                      if k in batches[0]})
 
     def init(key, sample):
         params, stats = initialise_on(model, initialise, key, sample['x'], sample.get('y'))
@@ -33,6 +33,8 @@ def problem(model: Dictionary, objective: Objective, initialise: Callable,
         return params, stats | {'events': held} if held else stats
 
     def loss(params, stats, weights, batch, key, step):
+        batch = _wide(batch)
+
         def run(module):
             ctx = Context(dictionary=module, batch=batch, mask=batch.get('mask'), step=step,
                           key=key, train=True)
@@ -53,6 +55,12 @@ def problem(model: Dictionary, objective: Objective, initialise: Callable,
     return Problem(sample, init, loss, objective.weights,
                    summary=('metrics/l0', 'metrics/fvu', 'sparsity/dead_features'),
                    events=event.bind(events, model))
+
+
+def _wide(batch: Mapping) -> dict:
+    """The batch with the 16-bit values of a store in float32."""
+    narrow = (jnp.bfloat16, jnp.float16)
+    return {k: v.astype(jnp.float32) if v.dtype in narrow else v for k, v in batch.items()}
 
 
 def initialise_on(model: Dictionary, initialise: Callable, key, sample, target=None

@@ -2,7 +2,7 @@
 import dataclasses
 import functools
 import hashlib
-import math
+import json
 from typing import Any
 
 import jax
@@ -10,24 +10,31 @@ import jax.numpy as jnp
 import numpy as np
 
 from saex import config
-from saex.data.text import tokens as tokens_lib
-
-SUB_BATCH = 512
+from saex.data.sources import _columns
+from saex.data.sources._sequences import Sequences, fit_problems, on_host, sampler
+from saex.subjects import objective
 
 
 @dataclasses.dataclass
 class Harvest:
-    """Rows x [B, D] of `site` at the world's harvest positions, fresh for ever.
+    """Rows x [B, D] of `site` at the world's harvest positions.
 
-    Chunk c samples `sequences` sequences with fold_in(key, c), keeps the harvest positions
-    and shuffles the rows with a key of its own: a pure function of (seed, c). A chunk
-    serves the same number of batches for ever (counted on chunk 0, less a tenth where
-    chunks differ in size), so that batch(step) is a pure function of (seed, step, size).
+    Chunk c is `sequences` sequences of the world (`_sequences`), their harvest positions,
+    shuffled: a pure function of (seed, c). A chunk serves the same number of batches for
+    ever (counted on chunk 0, less a tenth where chunks differ in size), so that batch(step)
+    is a pure function of (seed, step, size).
 
     chunks: 0 harvests for ever; n > 0 harvests n chunks once, keeps them in memory and
     goes over them again and again, shuffled anew each time.
-    sites: instead of site, several by one forward, x [B, S, D] (crosscoders, layer mixes).
+    sites: instead of site, several by one forward, x [B, S, D] (crosscoders).
+    mix: the sites of a row become rows of their own, x [B, D] and 'site' [B], their number
+        in `sites` (one dictionary for a group of layers; MLSAE has all).
     target: a site that is the target y [B, E] (transcoders).
+    beside: what else rows carry: 'labels' [B, C], the world's properties; 'pair' [B, D], x
+        one position before, in the same document; 'grad' [B, D], the gradient at x of the
+        subject's summed cross-entropy.
+    pool: '' gives a row for each position, 'mean' and 'first' one for each sequence: the
+        mean over its tokens (sentence embeddings), or its first (CLS).
     max_norm: rows whose norm is over max_norm times the median (of the first sequences, at
         the first site) are not harvested, in training or in evaluation; 0 keeps them.
     """
@@ -38,7 +45,10 @@ class Harvest:
     chunks: int = 0
     seed: int = 0
     sites: tuple = ()
+    mix: bool = False
     target: str = ''
+    beside: tuple = ()
+    pool: str = ''
     max_norm: float = 0.0
 
     def problems(self):
@@ -52,17 +62,30 @@ class Harvest:
         if bool(self.site) == bool(self.sites):
             found.append('site: give either site or sites')
         known = self.subject.model.sites()
-        found += [f'site: no {site!r}; {config.suggest(site, known)}'
-                  for site in self.captured if site not in known]
-        if not found and len({self.widths[s] for s in self.sites}) > 1:
+        for name, values, valid in (('site', self.captured, known),
+                                    ('beside', self.beside, _columns.BESIDE),
+                                    ('pool', [self.pool], _columns.POOLS)):
+            found += [f'{name}: no {value!r}; {config.suggest(value, valid)}'
+                      for value in values if value not in valid]
+        if not found and len({self._widths[s] for s in self.sites}) > 1:
             found.append('sites: of different widths, ' + ', '.join(
-                f'{s} {self.widths[s]}' for s in self.sites))
-        return found + fit_problems(self.world, self.subject.model)
+                f'{s} {self._widths[s]}' for s in self.sites))
+        return found + self._conflicts() + fit_problems(self.world, self.subject.model)
+
+    def _conflicts(self) -> list[str]:
+        found = []
+        if self.mix and (self.target or set(self.beside) - {'labels'} or not self.sites):
+            found.append('mix: needs sites, and has no target, pair or grad')
+        if self.pool and (self.beside or self.max_norm or self.mix):
+            found.append('pool: a row is a whole sequence, without beside, max_norm or mix')
+        if 'grad' in self.beside and not self.site:
+            found.append('beside: grad is of one site')
+        return found
 
     def __post_init__(self):
         self._kept, self._shuffled = {}, (None, None)
         self._usable = None
-        self._sample = sampler(self.world)
+        self._sequences = Sequences(self.world, self.sequences, self.seed)
 
     @property
     def captured(self) -> tuple[str, ...]:
@@ -71,36 +94,52 @@ class Harvest:
         return tuple(s for s in inputs + (self.target,) if s)
 
     @property
+    def splice_site(self) -> str:
+        """The site where a reconstruction can stand in for the rows, '' for none."""
+        fits = objective.predicts(self.subject.model) and not (self.target or self.pool)
+        return self.site if fits else ''
+
+    @property
     def spec(self) -> dict:
-        made = {'d_in': self.widths[self.captured[0]], 'states': self.world.state_count}
-        made |= {'sites': len(self.sites)} if self.sites else {}
-        return made | ({'d_out': self.widths[self.target]} if self.target else {})
+        made = {'d_in': self._widths[self.captured[0]], 'states': self.world.state_count,
+                'keys': tuple(self.beside) + ('site',) * self.mix}
+        made |= {'sites': len(self.sites)} if self.sites and not self.mix else {}
+        return made | ({'d_out': self._widths[self.target]} if self.target else {})
 
-    @functools.cached_property
-    def widths(self) -> dict[str, int]:
-        """Site -> values of one row there; the heads of an attention site side by side."""
-        model = self.subject.model
-
-        def run(key):
-            made = model.init(key, *model.example())
-            return model.apply(made, *model.example(), capture=self.captured)[1]
-
-        return {site: math.prod(x.shape[2:])
-                for site, x in jax.eval_shape(run, jax.random.key(0)).items()}
+    @property
+    def about(self) -> dict:
+        """What decides the rows, by name; a store keeps it and compares it."""
+        tokens = getattr(self.world, 'tokens', None)
+        return {'model': self.subject.fingerprint(), 'sites': list(self.captured),
+                'target': self.target, 'world': self.world.fingerprint,
+                'tokenizer': getattr(tokens, 'fingerprint', ''),
+                'mask': list(getattr(self.world, 'mask', ())), 'max_norm': self.max_norm,
+                'mix': self.mix, 'beside': list(self.beside), 'pool': self.pool,
+                'sequences': self.sequences, 'seed': self.seed}
 
     @property
     def fingerprint(self) -> str:
-        text = (f'{self.world.fingerprint} {self.subject.fingerprint()} {self.captured} '
-                f'{len(self.sites)} {self.sequences} {self.chunks} {self.seed} '
-                f'{self.max_norm}')
+        text = json.dumps([self.about, self.chunks, bool(self.sites)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def columns(self) -> dict[str, tuple]:
+        """Column -> (shape of one row, 'float', or a dtype) of `chunk`."""
+        width = self._widths[self.captured[0]]
+        x = (len(self.sites), width) if self.sites and not self.mix else (width,)
+        made = {'x': (x, 'float'), 'where': ((3,), 'int32')}
+        made |= {'y': ((self._widths[self.target],), 'float')} if self.target else {}
+        made |= {'site': ((), 'int32')} if self.mix else {}
+        shapes = {'labels': ((self.world.state_count,), 'uint8'), 'pair': (x, 'float'),
+                  'grad': (x, 'float')}
+        return made | {name: shapes[name] for name in self.beside}
+
     def batch(self, step: int, size: int) -> dict:
-        """{'x': [size, D] float32}, [size, S, D] with sites; 'y' [size, E] with target."""
+        """{'x': [size, D] float32}, [size, S, D] with sites; 'y' [size, E] with target; and
+        what stands beside."""
         if self._usable is None:
             rows = len(self._chunk(0)['x'])
-            uneven = self.max_norm or self._sequence_rows().std() > 0
-            self._usable = int(rows * (0.9 if uneven else 1.0))
+            self._usable = int(rows * (0.9 if self._uneven() else 1.0))
         per_chunk = self._usable // size
         if per_chunk == 0:
             raise ValueError(f'a chunk of {self.sequences} sequences holds {self._usable} '
@@ -113,19 +152,36 @@ class Harvest:
                              'tenth; raise source.sequences')
         return made
 
+    def chunk(self, index: int) -> dict[str, np.ndarray] | None:
+        """The shuffled rows of chunk `index` for a store, with 'where' [N, 3] (document,
+        position, token); None after the last of a world that ends."""
+        last = self._sequences.last(index)
+        if last == 0:
+            return None
+        batch = self._sequences.chunk(index)
+        batch = batch if last is None else {k: v[:last] for k, v in batch.items()}
+        rows = {k: np.asarray(v) for k, v in self._rows(
+            batch, _columns.places(batch, index * self.sequences)).items()}
+        order = np.random.default_rng([self.seed, index]).permutation(len(rows['x']))
+        return {k: v[order] for k, v in rows.items()}
+
     def rows(self, key, n: int) -> dict:
         """Evaluation rows of n sequences (held out, where the world can) as host arrays: x,
         y with target, mask, states, tokens, window (the last three tokens, -1 before the
-        start), posterior, sequence, position."""
+        start), posterior, sequence, position. With mix or pool: x, mask, sequence alone."""
         batch = self.sequences_of(key, n)
+        if self.mix or self.pool:
+            sequence = np.arange(n)[:, None] + 0 * np.asarray(batch['tokens'])
+            rows = self._rows(batch, sequence[..., None])
+            return {'x': np.asarray(rows['x']), 'sequence': np.asarray(rows['where'])[:, 0],
+                    'mask': np.ones(len(rows['x']), np.float32)}
         keep = np.asarray(batch['harvest'])
         tokens = np.asarray(batch['tokens'])
         padded = np.pad(tokens, ((0, 0), (2, 0)), constant_values=-1)
         window = np.stack([padded[:, i:i + tokens.shape[1]] for i in range(3)], axis=-1)
         sequence, position = np.nonzero(keep)
         posterior = self.world.bayes if on_host(self.world) else jax.jit(self.world.bayes)
-        values = {k: np.asarray(v)[keep]
-                  for k, v in self._activations(batch['tokens']).items()}
+        values = {k: np.asarray(v)[keep] for k, v in self._captured(batch).items()}
         return values | {
             'mask': np.ones(len(sequence), np.float32),
             'states': np.asarray(batch['states'])[keep], 'tokens': tokens[keep],
@@ -136,83 +192,87 @@ class Harvest:
         """n whole sequences, held out where the world can; harvest leaves out what
         max_norm masks."""
         held_out = getattr(self.world, 'held_out', None)
-        batch = dict(sampler(held_out())(key, n) if held_out else self._sample(key, n))
+        batch = dict(sampler(held_out() if held_out else self.world)(key, n))
         if self.max_norm:
-            batch['harvest'] = batch['harvest'] & self._calm(batch['tokens'])
+            batch['harvest'] = batch['harvest'] & self._calm(self._captured(batch)['x'])
         return batch
 
     def _chunk(self, index: int) -> dict:
         """The shuffled rows of the index-th chunk served."""
         if self._shuffled[0] != index:
+            rows = self._harvested(index % self.chunks if self.chunks else index)
             key = jax.random.fold_in(jax.random.key(self.seed), index)
-            rows = self._rows(index % self.chunks if self.chunks else index)
             order = jax.random.permutation(jax.random.split(key)[1], len(rows['x']))
             self._shuffled = (index, {k: v[order] for k, v in rows.items()})
         return self._shuffled[1]
 
-    def _rows(self, chunk: int) -> dict:
-        """The rows of a chunk in the order of their sequences."""
+    def _harvested(self, chunk: int) -> dict:
         if not self.chunks:
             self._kept.clear()
         if chunk not in self._kept:
-            key = jax.random.fold_in(jax.random.key(self.seed), chunk)
-            batch = self._sample(jax.random.split(key)[0], self.sequences)
-            values = self._activations(batch['tokens'])
-            keep = np.asarray(batch['harvest'])
-            if self.max_norm:
-                keep = keep & self._calm(batch['tokens'], values)
-            keep = np.flatnonzero(keep)
-            self._kept[chunk] = {k: v.reshape((-1,) + v.shape[2:])[keep]
-                                 for k, v in values.items()}
+            self._kept[chunk] = self._rows(self._sequences.chunk(chunk))
         return self._kept[chunk]
 
-    def _activations(self, tokens) -> dict:
-        """x [n, T, D] or [n, T, S, D], and y [n, T, E] with target; float32."""
-        parts = [self.subject.capture(tokens[i:i + SUB_BATCH], self.captured)
-                 for i in range(0, len(tokens), SUB_BATCH)]
-        held = {s: jnp.concatenate([p[s].reshape(*p[s].shape[:2], -1) for p in parts])
-                .astype(jnp.float32) for s in self.captured}
+    def _rows(self, batch: dict, where: np.ndarray | None = None) -> dict:
+        """The rows of a batch in the order of their sequences, 'where' [n, T, ...] among
+        them."""
+        values, keep = self._captured(batch), np.asarray(batch['harvest'])
+        if 'labels' in self.beside:
+            values['labels'] = jnp.asarray(batch['states'])
+        if 'grad' in self.beside:
+            values['grad'] = _columns.gradients(self.subject, batch, self.site)
+        if self.max_norm:
+            keep = keep & self._calm(values['x'])
+        if 'pair' in self.beside:
+            values['pair'] = _columns.before(values['x'])
+            keep = _columns.has_before(batch, keep)
+        if where is not None:
+            values['where'] = where
+        if self.pool:
+            values = {k: v[:, :1] if k == 'where' else v for k, v in values.items()}
+            keep = keep.any(axis=1, keepdims=True)
+        if self.mix:
+            values, keep = self._mixed(values, keep)
+        at = np.flatnonzero(keep)
+        return {k: v.reshape((-1,) + v.shape[2:])[at] for k, v in values.items()}
+
+    def _mixed(self, values: dict, keep: np.ndarray) -> tuple[dict, np.ndarray]:
+        """[n, T, S, D] as [n, T S, D]: a position's sites are rows side by side."""
+        n, length, sites, width = values['x'].shape
+        made = {k: np.repeat(v, sites, axis=1) for k, v in values.items() if k != 'x'}
+        site = jnp.broadcast_to(jnp.tile(jnp.arange(sites), length), (n, length * sites))
+        return made | {'x': values['x'].reshape(n, -1, width), 'site': site}, np.repeat(
+            keep, sites, axis=1)
+
+    def _captured(self, batch: dict) -> dict:
+        """x [n, T, D] or [n, T, S, D], and y [n, T, E] with target; T is 1 with pool."""
+        held = _columns.activations(self.subject, batch, self.captured)
         x = jnp.stack([held[s] for s in self.sites], 2) if self.sites else held[self.site]
-        return {'x': x} | ({'y': held[self.target]} if self.target else {})
+        values = {'x': x} | ({'y': held[self.target]} if self.target else {})
+        if not self.pool:
+            return values
+        real = np.asarray(batch.get('real', np.ones(batch['tokens'].shape, bool)))
+        return {k: _columns.pooled(v, self.pool, real) for k, v in values.items()}
+
+    @functools.cached_property
+    def _widths(self) -> dict[str, int]:
+        return _columns.widths(self.subject.model, self.captured)
 
     @functools.cached_property
     def norm_limit(self) -> float:
         """max_norm times the median norm; a function of (seed, subject) alone."""
-        batch = self._sample(jax.random.key(self.seed), min(self.sequences, 256))
-        norms = _norms(self._activations(batch['tokens'])['x'])
-        return self.max_norm * float(np.median(norms[np.asarray(batch['harvest'])]))
+        batch = self._probe()
+        found = _columns.norms(self._captured(batch)['x'])
+        return self.max_norm * float(np.median(found[np.asarray(batch['harvest'])]))
 
-    def _calm(self, tokens, values=None) -> np.ndarray:
-        values = self._activations(tokens) if values is None else values
-        return _norms(values['x']) <= self.norm_limit
+    def _calm(self, x) -> np.ndarray:
+        return _columns.norms(x) <= self.norm_limit
 
-    def _sequence_rows(self) -> np.ndarray:
-        probe = self._sample(jax.random.key(self.seed), min(self.sequences, 256))
-        return np.asarray(probe['harvest']).sum(axis=1)
+    def _uneven(self) -> bool:
+        """Whether chunks differ in their number of rows."""
+        if self.max_norm or 'pair' in self.beside:
+            return True
+        return bool(np.asarray(self._probe()['harvest']).sum(1).std() > 0)
 
-
-def on_host(world: Any) -> bool:
-    """True for a world that samples with numpy and must not be traced."""
-    return getattr(world, 'on_host', False)
-
-
-def sampler(world: Any):
-    """`sample(key, n)` of a world, compiled where it can be."""
-    return world.sample if on_host(world) else jax.jit(world.sample, static_argnums=1)
-
-
-def fit_problems(world: Any, model: Any) -> list[str]:
-    """Why `model` cannot read the sequences of `world`: [] or one line each."""
-    found = []
-    context = getattr(model, 'context', world.context)
-    if world.context > context:
-        found.append(f'world.length: sequences of {world.context} tokens, but the subject '
-                     f'reads {context}')
-    if isinstance(getattr(world, 'tokens', None), tokens_lib.Tokens):
-        found += tokens_lib.problems_with(world.tokens, model.vocab)
-    return found
-
-
-def _norms(x) -> np.ndarray:
-    """[n, T]; of the first site where there are several."""
-    return np.linalg.norm(np.asarray(x[:, :, 0] if x.ndim == 4 else x), axis=-1)
+    def _probe(self) -> dict:
+        return sampler(self.world)(jax.random.key(self.seed), min(self.sequences, 256))

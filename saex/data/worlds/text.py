@@ -20,8 +20,8 @@ SPLITS = ('train', 'test')
 
 @dataclasses.dataclass(frozen=True)
 class Text:
-    """Rows of T + 1 tokens drawn uniformly from a corpus, none twice in one draw unless the
-    draw is larger than the corpus.
+    """Rows of T + 1 tokens of a corpus. `sample` draws them uniformly, none twice in one draw
+    unless the draw is larger than the corpus; `at` takes them in turn.
 
     path: a .txt, .jsonl or .parquet file or a folder of them; '' is the built-in corpus
         (text/documents.py). field: of JSONL and Parquet. documents: how many at most.
@@ -115,15 +115,20 @@ class Text:
         """Every row of this split."""
         return _rows(*self._made_of(), self.length, self.packing)
 
+    @property
+    def count(self) -> int:
+        """Rows of this split; `at` gives them by their number."""
+        return len(self.rows.tokens)
+
     def held_out(self) -> 'Text':
         """The same world on the documents that training does not see."""
         return dataclasses.replace(self, split='test')
 
     def sample(self, key: jax.Array, n: int) -> dict[str, jax.Array]:
         """n rows; pure in (key, n). Beside what every world gives: document and offset
-        [n, T] int32, of the corpus (of this split) and of the token in it, -1 at padding."""
-        count = len(self.rows.tokens)
-        order = np.asarray(jax.random.permutation(key, count))
+        [n, T] int32, of the corpus (of this split) and of the token in it, -1 at padding,
+        and where there is any, real [n, T] bool."""
+        order = np.asarray(jax.random.permutation(key, self.count))
         return self.at(np.resize(order, n))
 
     def at(self, index: np.ndarray) -> dict[str, jax.Array]:
@@ -140,6 +145,8 @@ class Text:
                 'weights': weights.astype(np.float32), 'score': weights,
                 'harvest': self.wanted(tokens[:, :-1], document[:, :-1]),
                 'states': states, 'document': document[:, :-1], 'offset': offset[:, :-1]}
+        if self.packing != 'packed':
+            made['real'] = real[:, :-1]
         return {name: jnp.asarray(value) for name, value in made.items()}
 
     def wanted(self, tokens: np.ndarray, document: np.ndarray) -> np.ndarray:

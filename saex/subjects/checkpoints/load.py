@@ -50,6 +50,17 @@ def load(source: str | pathlib.Path, dtype: Any = None, sharding: Any = None,
     Raises ConfigError that lists every weight that is missing, unused or of a wrong shape.
     """
     path = files.directory(source, revision)
+    model, table = _described(path, family)
+    return Network(model, read(model, table, files.Tensors(path), dtype, sharding))
+
+
+def model(source: str | pathlib.Path, family: str | None = None,
+          revision: str | None = None) -> Any:
+    """The module that `load` would fill, from config.json alone. Raises ConfigError."""
+    return _described(files.directory(source, revision), family)[0]
+
+
+def _described(path: pathlib.Path, family: str | None) -> tuple[Any, Family]:
     config = files.read_config(path)
     known, kind = families(), family or config['model_type']
     if kind not in known:
@@ -61,8 +72,7 @@ def load(source: str | pathlib.Path, dtype: Any = None, sharding: Any = None,
     problems = getattr(model, 'problems', list)()
     if problems:
         raise ConfigError([f'{path}: {p}' for p in problems])
-    params = read(model, known[kind], files.Tensors(path), dtype, sharding)
-    return Network(model, params)
+    return model, known[kind]
 
 
 def read(model: Any, family: Family, tensors: Mapping[str, np.ndarray], dtype: Any = None,
