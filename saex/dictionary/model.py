@@ -91,10 +91,13 @@ class Dictionary(nn.Module):
         return self.decoder(codes)
 
     def fit(self, sample, target=None):
-        """Fits the transforms on raw sample [N, D] and target [N, E]; mutates `stats`."""
+        """Fits the transforms (and what else has a `fit`) on raw sample [N, D] and target
+        [N, E]; mutates `stats`."""
         self.transform.fit(_flat(sample))
         if self.target is not None:
             self.target.fit(_flat(target))
+        if hasattr(self.decoder, 'fit'):
+            self.decoder.fit(self.to_target(sample, target))
 
     def to_inside(self, x):
         """Raw x [B, D] or [B, S, D] to the transformed space."""

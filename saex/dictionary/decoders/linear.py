@@ -7,25 +7,43 @@ from saex.types import Codes
 
 
 class Linear(nn.Module):
-    """y_hat = f w_dec + b_dec. Parameters: w_dec [F, E], b_dec [E].
+    """y_hat = f w_dec + b_dec, and + x w_skip with `skip`.
 
-    path and precision: ops/sparse.py.
+    skip: for transcoders, a linear path around the dictionary that starts at 0 (Paulo et al.
+    2025, "Transcoders beat sparse autoencoders"; checked against sparsify). It is part of
+    every decoder that is linear in its atoms. path and precision: ops/sparse.py.
+
+    Parameters: w_dec [F, E], b_dec [E]; w_skip [D, E] when skip.
     """
+    d_in: int
     d_out: int
     features: int
+    skip: bool = False
     path: str = 'auto'
     precision: str = 'float32'
     provides = frozenset({'atoms'})
-    plain = True           # y_hat is codes @ atoms() + bias() and nothing else
+    plain = True           # y_hat is codes @ atoms() + bias(), and a skip where asked
+
+    def conflicts(self, provided):
+        return (['skip: x would pass to its own reconstruction; the source has no other '
+                 'target y'] if self.skip and 'y' not in provided else [])
 
     def setup(self):
         self.w_dec = self.param('w_dec', nn.initializers.lecun_uniform(in_axis=1, out_axis=0),
                                 (self.features, self.d_out))
+        self.beside()
+
+    def beside(self):
+        """Declares what is beside the atoms: the bias and the skip."""
         self.b_dec = self.param('b_dec', nn.initializers.zeros, (self.d_out,))
+        if self.skip:
+            self.w_skip = self.param('w_skip', nn.initializers.zeros,
+                                     (self.d_in, self.d_out))
 
     def __call__(self, codes: Codes, x=None):
-        """Codes of B rows to [B, E]."""
-        return sparse.decode(codes, self.w_dec, self.path, self.precision) + self.b_dec
+        """Codes of B rows and their x [B, D] to [B, E]; without x the skip is left out."""
+        y_hat = sparse.decode(codes, self.atoms(), self.path, self.precision) + self.bias()
+        return y_hat + x @ self.w_skip if self.skip and x is not None else y_hat
 
     def atoms(self):
         """[F, E], one row for each latent."""
@@ -33,7 +51,7 @@ class Linear(nn.Module):
 
     def norms(self):
         """Euclidean norm of each atom, [F]."""
-        return jnp.linalg.norm(self.w_dec, axis=-1)
+        return jnp.linalg.norm(self.atoms(), axis=-1)
 
     def bias(self):
         """[E]."""

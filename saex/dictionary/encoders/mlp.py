@@ -1,0 +1,34 @@
+"""A deep encoder."""
+import flax.linen as nn
+import jax
+
+from saex.types import Context, DensePre
+
+
+class Mlp(nn.Module):
+    """pre = max(... max((x - b_dec) W_1 + c_1, 0) ..., 0) w_enc + b_enc, hidden widths
+    `hidden`.
+
+    Any other function of x (a sequence model, a frozen network) is an encoder of yours by
+    its dotted name: a module called as `(x, ctx) -> Pre`.
+    """
+    d_in: int
+    features: int
+    hidden: tuple = (256,)
+    pre_bias: bool = True
+
+    def conflicts(self, provided):
+        if self.pre_bias and 'y' in provided:
+            return ['pre_bias: b_dec lives in the space of the target y; set it to False']
+        return []
+
+    def setup(self):
+        self.layers = [nn.Dense(width) for width in (*self.hidden, self.features)]
+
+    def __call__(self, x, ctx: Context) -> DensePre:
+        """x [B, D] to pre-activations [B, F]."""
+        if self.pre_bias:
+            x = x - ctx.dictionary.bias()
+        for layer in self.layers[:-1]:
+            x = jax.nn.relu(layer(x))
+        return DensePre(self.layers[-1](x))
