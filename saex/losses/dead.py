@@ -1,13 +1,18 @@
-"""Auxiliary terms: they revive dead latents, or train a gate."""
+"""Auxiliary terms: they revive dead latents, or train a gate.
+
+Those that revive give a dead latent its pre-activation and decode it alone: neither a search,
+whose codes of dead latents are 0, nor the decoder `gram` allows that.
+"""
 import jax
 import jax.numpy as jnp
 
 from saex import types
-from saex.losses.objective import needs
+from saex.losses.objective import needs, refuses
 from saex.ops import select, sparse
 from saex.types import Context, Output
 
 
+@refuses('gram', 'searched')
 def auxk(out: Output, ctx: Context, k_aux: int = 512, signed: bool = False):
     """AuxK: the dead latents reconstruct the residual.
 
@@ -25,6 +30,7 @@ def auxk(out: Output, ctx: Context, k_aux: int = 512, signed: bool = False):
     return _revive(out, ctx, weight, min(k_aux, dead.shape[0]), k_aux, signed)
 
 
+@refuses('gram', 'searched')
 def aux_zipf(out: Output, ctx: Context, k_aux: int = 512, exponent: float = 1.0,
              offset: float = 2.0):
     """AuxK over the latents that fire less than a Zipf-Mandelbrot law gives them.

@@ -24,6 +24,14 @@ def supervised(out: Output, ctx: Context, positive_scale: float = 1.0, first: in
     return jnp.sum(jnp.where(labels > 0.5, positive_scale, 1.0) * rows, axis=-1)
 
 
+@needs('complexity', 'complexity_hat')
+def complexity(out: Output, ctx: Context):
+    """(q - q_hat)^2 with q [B] in [0, 1] the row's label 'complexity' and q_hat the selector
+    adaptive's probe (AdaptiveK; checked: a ridge probe, whose penalty is the optimizer's
+    weight decay on w_probe)."""
+    return (ctx.batch['complexity'] - out.extras['complexity_hat']) ** 2
+
+
 @needs('labels')
 def class_means(out: Output, ctx: Context, first: int = 0):
     """Sum_c t_bc (1 - cos(y_b, atom_{first + c})): atoms of reserved latents turn to the rows

@@ -33,6 +33,14 @@ def needs(*tokens: str) -> Callable:
     return mark
 
 
+def refuses(*tokens: str) -> Callable:
+    """Declares what a term cannot work beside."""
+    def mark(fn):
+        fn.refuses = frozenset(tokens)
+        return fn
+    return mark
+
+
 @dataclasses.dataclass(frozen=True)
 class Objective:
     """terms: name -> function; weights: name -> weight object (init, value, update)."""
@@ -87,6 +95,10 @@ def build(section: Mapping, provided: frozenset, total_steps: int,
         if missing:
             problems.append(f'{at}: {term["name"]} needs {", ".join(sorted(missing))}, which '
                             'the dictionary and the source of this config do not supply')
+        unfit = getattr(terms[label].func, 'refuses', frozenset()) & provided
+        if unfit:
+            problems.append(f'{at}: {term["name"]} does not work with '
+                            f'{", ".join(sorted(unfit))}; leave one of them out')
     if not section:
         problems.append(f'{where}: empty; name at least one term')
     if problems:

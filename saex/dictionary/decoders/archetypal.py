@@ -21,7 +21,8 @@ class Archetypal(linear.Linear):
     iterations: int = 10
 
     def problems(self):
-        return [] if self.points >= 0 else [f'points: expected 0 (F) or more, got {self.points}']
+        return super().problems() + ([] if self.points >= 0 else [
+            f'points: expected 0 (F) or more, got {self.points}'])
 
     def setup(self):
         count = self.points or self.features

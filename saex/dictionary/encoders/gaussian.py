@@ -3,6 +3,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from saex.dictionary.encoders import linear
 from saex.types import Context, DensePre
 
 
@@ -23,9 +24,7 @@ class Gaussian(nn.Module):
     provides = frozenset({'w_enc', 'mu', 'logvar'})
 
     def conflicts(self, provided):
-        if self.pre_bias and 'y' in provided:
-            return ['pre_bias: b_dec lives in the space of the target y; set it to False']
-        return []
+        return linear.pre_bias_conflicts(self.pre_bias, provided)
 
     def setup(self):
         shape, zeros = (self.d_in, self.features), nn.initializers.zeros

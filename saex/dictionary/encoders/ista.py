@@ -3,6 +3,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from saex.dictionary.encoders import _search
 from saex.ops import pursuit
 from saex.types import Context, DensePre
 
@@ -29,15 +30,14 @@ class Ista(nn.Module):
 
     @property
     def provides(self):
-        return frozenset({'w_enc', 'commit'} if self.predictor else ())
+        return frozenset({'searched'} | ({'w_enc', 'commit'} if self.predictor else set()))
 
     def problems(self):
         found = [] if self.steps >= 1 else [f'steps: expected 1 or more, got {self.steps}']
         return found + ([] if self.l1 >= 0 else [f'l1: expected 0 or more, got {self.l1}'])
 
     def conflicts(self, provided):
-        return (['name: a search codes its own target, and y is another; name linear']
-                if 'y' in provided else [])
+        return _search.conflicts(self.nonneg, provided)
 
     def setup(self):
         if self.predictor:

@@ -3,6 +3,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from saex.dictionary.encoders import linear
 from saex.types import Context, DensePre
 
 COMBINE = ('mand', 'product', 'raw')
@@ -40,9 +41,7 @@ class Kronecker(nn.Module):
         return found
 
     def conflicts(self, provided):
-        if self.pre_bias and 'y' in provided:
-            return ['pre_bias: b_dec lives in the space of the target y; set it to False']
-        return []
+        return linear.pre_bias_conflicts(self.pre_bias, provided)
 
     def setup(self):
         width = self.heads * (self.m + self.n)

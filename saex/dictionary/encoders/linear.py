@@ -48,10 +48,7 @@ class Linear(nn.Module):
     provides = frozenset({'w_enc'})
 
     def conflicts(self, provided):
-        if self.pre_bias and 'y' in provided:
-            return ['pre_bias: b_dec lives in the space of the target y, which is another '
-                    'one than that of x; set it to False']
-        return []
+        return pre_bias_conflicts(self.pre_bias, provided)
 
     def setup(self):
         self.w_enc = self.param('w_enc', nn.initializers.lecun_uniform(),
@@ -64,3 +61,11 @@ class Linear(nn.Module):
         centre = ctx.dictionary.bias() if self.pre_bias else jnp.zeros(self.d_in)
         b = self.b_enc if self.bias else jnp.zeros(self.features)
         return LinearPre(x, centre, self.w_enc, b, self.path, self.precision)
+
+
+def pre_bias_conflicts(pre_bias: bool, provided) -> list[str]:
+    """The one thing that an encoder which subtracts b_dec cannot work with."""
+    if pre_bias and 'y' in provided:
+        return ['pre_bias: b_dec lives in the space of the target y, which is another one '
+                'than that of x; set it to False']
+    return []

@@ -2,6 +2,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
+from saex.dictionary.encoders import linear
 from saex.ops import pursuit
 from saex.types import Context, DensePre
 
@@ -24,9 +25,7 @@ class Lista(nn.Module):
     provides = frozenset({'w_enc'})
 
     def conflicts(self, provided):
-        if self.pre_bias and 'y' in provided:
-            return ['pre_bias: b_dec lives in the space of the target y; set it to False']
-        return []
+        return linear.pre_bias_conflicts(self.pre_bias, provided)
 
     def setup(self):
         self.w_enc = self.param('w_enc', nn.initializers.lecun_uniform(),

@@ -2,6 +2,7 @@
 import flax.linen as nn
 import jax
 
+from saex.dictionary.encoders import linear
 from saex.types import Context, DensePre
 
 
@@ -18,9 +19,7 @@ class Mlp(nn.Module):
     pre_bias: bool = True
 
     def conflicts(self, provided):
-        if self.pre_bias and 'y' in provided:
-            return ['pre_bias: b_dec lives in the space of the target y; set it to False']
-        return []
+        return linear.pre_bias_conflicts(self.pre_bias, provided)
 
     def setup(self):
         self.layers = [nn.Dense(width) for width in (*self.hidden, self.features)]

@@ -10,7 +10,7 @@ class MultiSite(nn.Module):
 
     For one set of latents that reads all sites (a crosscoder) name the encoder `linear`: the
     sites lie side by side, so that x w_enc is already Sum_s x_s w_enc^s. Cross-layer
-    transcoders (reconstructed) pair this one with the decoder `multi_site` and `causal`.
+    transcoders (reconstructed) pair this one with the decoder `cross_layer`.
 
     Parameters: w_enc [S, D / S, F / S], b_enc [F].
     """

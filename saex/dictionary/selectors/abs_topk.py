@@ -14,6 +14,7 @@ class AbsTopK(nn.Module):
     """
     features: int
     k: int = 32
+    provides = frozenset({'signed'})
 
     def problems(self):
         if not 0 < self.k <= self.features:

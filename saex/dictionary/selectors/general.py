@@ -16,22 +16,23 @@ VALUES = {
     'one': jnp.ones_like,
 }
 SCORES = ('pre', 'abs', 'norm', 'gradient')
-SCOPES = ('all', 'row', 'batch', 'column', 'group')
+AMONG = ('all', 'row', 'batch', 'column', 'group')
 BUDGETS = ('k', 'row', 'norm', 'zipf')
 ESTIMATORS = ('hard', 'straight_through', 'none')
 EVALUATIONS = ('auto', 'same', 'threshold', 'thresholds')
 
 
 class General(nn.Module):
-    """f = v(pre) 1[score among the largest of its scope], value 0 where the mask is 0.
+    """f = v(pre) 1[score is one of the largest of its scope], value 0 where the mask is 0.
 
     value: relu, signed (pre itself), square (ReLU^2), log (log(1 + ReLU), SPLADE), tanh,
         sigmoid (G-SAE's, after the choice), one (codebooks).
     score: of v = max(pre, 0), or pre where the value is signed, sigmoid or one.
         pre: v.  abs: |pre| (AbsTopK).  norm: v n_j, n_j the norm of the atom (Llama Scope,
-        top-AFA).  gradient: v + beta v |g . atom_j| with g the batch's 'grad' [B, E] (g-SAE;
-        that it is added is our reading), v alone where the batch has none (evaluation).
-    scope: all (no budget; v > 0 for the rectified values), row, batch (k n over n rows),
+        top-AFA).  gradient: v + beta v |g . atom_j| with g the batch's 'grad' [B, E] as the
+        source gives it (g-SAE; that it is added is our reading), v alone where the batch
+        has none (evaluation).
+    among: all (no budget; v > 0 for the rectified values), row, batch (k n over n rows),
         column (each latent's top rows, feature choice), group (`groups` blocks of latents,
         k / groups of each: GroupMax and N:M).
     budget: k; row: the batch's 'budget' [B] (evaluation: k); norm: as many as together have
@@ -50,7 +51,7 @@ class General(nn.Module):
     features: int
     value: str = 'relu'
     score: str = 'pre'
-    scope: str = 'row'
+    among: str = 'row'
     budget: str = 'k'
     estimator: str = 'hard'
     evaluation: str = 'auto'
@@ -64,7 +65,7 @@ class General(nn.Module):
 
     def problems(self):
         found = []
-        for name, valid in (('value', VALUES), ('score', SCORES), ('scope', SCOPES),
+        for name, valid in (('value', VALUES), ('score', SCORES), ('among', AMONG),
                             ('budget', BUDGETS), ('estimator', ESTIMATORS),
                             ('evaluation', EVALUATIONS)):
             if getattr(self, name) not in valid:
@@ -73,16 +74,16 @@ class General(nn.Module):
         if not 0 < self.k <= self.features:
             found.append(f'k: expected a number in (0, {self.features}] (the number of '
                          f'latents), got {self.k}')
-        wanted = {'row': 'row', 'norm': 'row', 'zipf': 'column'}.get(self.budget, self.scope)
-        if self.scope != wanted:
-            found.append(f'budget: {self.budget!r} belongs to scope {wanted!r}, not '
-                         f'{self.scope!r}')
-        if self.scope == 'group' and (self.groups < 1 or self.features % self.groups or
+        wanted = {'row': 'row', 'norm': 'row', 'zipf': 'column'}.get(self.budget, self.among)
+        if self.among != wanted:
+            found.append(f'budget: {self.budget!r} belongs to among={wanted!r}, not '
+                         f'{self.among!r}')
+        if self.among == 'group' and (self.groups < 1 or self.features % self.groups or
                                       self.k % self.groups):
             found.append(f'groups: {self.groups} must divide {self.features} latents and '
                          f'k {self.k}')
-        if self.scope in ('batch', 'column') and self.evaluation == 'same':
-            found.append(f"evaluation: with scope {self.scope!r} a row's codes would depend "
+        if self.among in ('batch', 'column') and self.evaluation == 'same':
+            found.append(f"evaluation: among the {self.among!r} a row's codes would depend "
                          "on its batch; name 'threshold', 'thresholds' or 'auto'")
         if bool(self.k_start) != bool(self.anneal):
             found.append('anneal: k_start and anneal (steps) go together')
@@ -94,10 +95,14 @@ class General(nn.Module):
                 frozenset({'budget'} if self.budget == 'row' else ()))
 
     @property
+    def provides(self):
+        return frozenset({'signed'} if self.value == 'signed' else ())
+
+    @property
     def rule(self):
         """The evaluation rule that `evaluation` comes to."""
         by_scope = {'batch': 'threshold', 'column': 'thresholds'}
-        return (by_scope.get(self.scope, 'same') if self.evaluation == 'auto' else
+        return (by_scope.get(self.among, 'same') if self.evaluation == 'auto' else
                 self.evaluation)
 
     def setup(self):
@@ -146,17 +151,17 @@ class General(nn.Module):
 
     def _cut(self, score, ctx):
         """The smallest score that is chosen, broadcastable against score [B, F]."""
-        if self.scope == 'all':
+        if self.among == 'all':
             return jnp.full((1, 1), -jnp.inf)
         rows = score.shape[0] if ctx.mask is None else jnp.sum(ctx.mask)
         k = self._k(ctx)
-        if self.scope == 'group':
+        if self.among == 'group':
             blocks = score.reshape(score.shape[0], self.groups, -1)
             cut = budget.kth_largest(blocks, jnp.round(k / self.groups))
             return jnp.broadcast_to(cut, blocks.shape).reshape(score.shape)
-        if self.scope == 'batch':
+        if self.among == 'batch':
             return budget.kth_largest(score, jnp.round(k * rows), axis=None)
-        if self.scope == 'column':
+        if self.among == 'column':
             return budget.kth_largest(score, self._columns(k * rows, ctx), axis=0)
         if self.budget == 'row' and 'budget' in ctx.batch:
             k = ctx.batch['budget'][:, None]

@@ -8,6 +8,7 @@ from saex import config
 class Chain(nn.Module):
     """x' = t_n(... t_2(t_1(x))); `parts` is a tuple of sections or names, in order."""
     d_in: int
+    sites: int = 1
     parts: tuple = ('centre', 'scale')
 
     @nn.nowrap      # its builds must not become children of this module
@@ -16,7 +17,7 @@ class Chain(nn.Module):
         for i, part in enumerate(self.parts):
             try:
                 config.build('saex.dictionary.transforms', part, where=f'parts[{i}]',
-                             d_in=self.d_in)
+                             d_in=self.d_in, sites=self.sites)
             except config.ConfigError as e:
                 found += e.problems
         return found
@@ -25,12 +26,15 @@ class Chain(nn.Module):
     @nn.nowrap
     def per_row(self):
         """Whether going back needs what a link kept of each row."""
-        return any(getattr(config.build('saex.dictionary.transforms', p, d_in=self.d_in),
-                           'per_row', False) for p in self.parts)
+        return any(getattr(link, 'per_row', False) for link in self._build())
+
+    @nn.nowrap
+    def _build(self):
+        return [config.build('saex.dictionary.transforms', p, d_in=self.d_in,
+                             sites=self.sites) for p in self.parts]
 
     def setup(self):
-        self.links = [config.build('saex.dictionary.transforms', p, d_in=self.d_in)
-                      for p in self.parts]
+        self.links = self._build()
 
     def fit(self, sample):
         """Fits each part on what the parts before it make of sample [N, D]."""
