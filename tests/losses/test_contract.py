@@ -16,7 +16,6 @@ from saex.types import Context
 B, D, F = 6, 4, 8
 OPTIONS = {'l0_target': dict(target=2.0), 'l0_row_target': dict(target=2.0)}
 TERMS = config.names('saex.losses')
-BATCH = ('grad', 'pair', 'labels')
 MODEL = build.dictionary(dict(features=F, dead_after=1,
                               selector=dict(name='jumprelu', init=.1, bandwidth=.5)), D)
 
@@ -29,7 +28,8 @@ def extras(x, w):
     """What encoders and decoders of other kinds would add, all depending on w."""
     a = x @ w[:, :F]
     return {'prefixes': jnp.stack([a @ w.T[:F], x]), 'nested_k': jnp.stack([a @ w.T[:F], x]),
-            'gate_pre': a, 'mu': a, 'logvar': a, 'clean': x + 1.0, 'commit': a ** 2}
+            'gate_pre': a, 'mu': a, 'logvar': a, 'clean': x + 1.0, 'commit': a ** 2,
+            'complexity_hat': a[:, 0]}
 
 
 def values(terms, params, stats, batch):
@@ -43,7 +43,8 @@ def values(terms, params, stats, batch):
         for name, term in terms.items():
             held, needs = ctx, getattr(term.func, 'needs', frozenset())
             if 'gram' in needs:
-                gram = types.SimpleNamespace(gram=lambda: module.atoms() @ module.atoms().T)
+                gram = types.SimpleNamespace(gram=lambda: module.atoms() @ module.atoms().T,
+                                             factors=lambda: (module.atoms(),) * 2)
                 held = Context(dictionary=types.SimpleNamespace(decoder=gram), batch=batch)
             if name == 'cross_entropy':
                 held = Context(dictionary=module, subject=tail, batch=batch | {
@@ -77,6 +78,7 @@ def made():
 def batch(key=1, scale=1.0):
     x = scale * jax.random.normal(jax.random.key(key), (B, D))
     return {'x': x, 'pair': x[::-1], 'grad': x + 1, 'mask': jnp.ones(B).at[-2:].set(0),
+            'complexity': jnp.ones(B),
             'labels': (jnp.arange(B)[:, None] % 2).astype(jnp.float32)}
 
 

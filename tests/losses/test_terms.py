@@ -160,9 +160,12 @@ def test_aux_zipf_by_hand():
 def test_gram_equals_the_explicit_matrices_and_ordered_the_mean_over_prefixes():
     rng = np.random.default_rng(0)
     left, right, x = (rng.normal(size=s) for s in ((3, 4), (3, 4), (2, 4)))
-    f = (x @ left.T) * (x @ right.T)
+    f = (x @ left.T) * (x @ right.T) * np.array([[1, 0, 1], [1, 1, .5]])
 
     class Decoder:
+        def factors(self):
+            return left, right
+
         def gram(self):
             return jnp.asarray((left @ left.T) * (right @ right.T))
 
