@@ -193,8 +193,9 @@ def _refuse_too_large(name: str, needed: int) -> None:
 
 
 def _list() -> None:
-    for kind in ('dictionary.transforms', 'dictionary.encoders', 'dictionary.selectors',
-                 'dictionary.decoders', 'dictionary.init', 'losses', 'optim.controllers',
+    for kind in ('dictionary.transforms', 'dictionary.corruptions', 'dictionary.encoders',
+                 'dictionary.selectors', 'dictionary.decoders', 'dictionary.views',
+                 'dictionary.init', 'losses', 'optim.controllers',
                  'optim.schedules', 'optim.constraints', 'data.worlds', 'data.sources'):
         print(f'{kind}: {", ".join(config_lib.names(f"saex.{kind}"))}')
     folder = pathlib.Path(__file__).parents[1] / 'experiments'

@@ -57,7 +57,8 @@ def test_what_cannot_fit_is_refused(capsys):
 def test_list_names_parts(capsys):
     assert cli.main(['--list']) == 0
     out = capsys.readouterr().out
-    assert 'batch_topk, jumprelu, relu, topk' in out and 'quickstart' in out
+    assert 'dictionary.views: nested, nested_k' in out and 'quickstart' in out
+    assert all(f'{name}, ' in out for name in ('batch_topk', 'jumprelu', 'kronecker', 'mask'))
 
 
 def test_doctor_names_versions_and_what_is_missing(capsys, monkeypatch):
