@@ -105,6 +105,7 @@ def _strongest(pre, weight, k, signed):
                        indices=indices)
 
 
+@refuses('gram', 'searched')
 def ghost(out: Output, ctx: Context):
     """Ghost gradients: dead latents, through an exponential, fit the residual.
 
