@@ -33,14 +33,14 @@ def from_dictionary(model: Dictionary, params: Mapping, stats: Mapping,
     found = nn.apply(_gather, model)({'params': params, 'stats': stats})
     if found is None:
         raise FormatError('this composition of parts has no form that other libraries know')
-    (shift, scale), (architecture, cfg, threshold) = found
+    (shift, scale), (architecture, cfg, threshold), (w_dec, b_dec) = found
     shift, scale = np.asarray(shift, np.float64), float(scale)
     b_enc = params['encoder'].get('b_enc', np.zeros(model.features))
     if threshold is not None:
         threshold = np.broadcast_to(np.asarray(threshold, np.float32), model.features)
     return checked(Canonical(
         w_enc=np.asarray(params['encoder']['w_enc']), b_enc=np.asarray(b_enc),
-        w_dec=np.asarray(params['decoder']['w_dec']), b_dec=np.asarray(params['decoder']['b_dec']),
+        w_dec=np.asarray(w_dec), b_dec=np.asarray(b_dec),
         activation=NAMES.get(architecture, architecture), threshold=threshold,
         options={k: v for k, v in cfg.items() if k == 'k'},
         subtract_b_dec=model.encoder.pre_bias, input_scale=scale, input_shift=shift,
@@ -92,14 +92,16 @@ def save(directory: str | pathlib.Path, model: Dictionary, params: Mapping, stat
 
 
 def _gather(module: Dictionary):
-    plain = (isinstance(module.encoder, encoders.Linear) and
-             isinstance(module.decoder, decoders.Linear) and hasattr(module.selector, 'export')
-             and getattr(module, 'target', None) is None)
+    decoder = module.decoder
+    plain = (isinstance(module.encoder, encoders.Linear) and module.target is None and
+             isinstance(decoder, decoders.Linear) and not decoder.skip and
+             hasattr(module.selector, 'export'))
     rows = isinstance(module.transform, standardise.Standardise)
-    if not plain or not (rows or hasattr(module.transform, 'affine')):
+    affine = ((np.zeros(module.d_in), 1.0) if rows else
+              getattr(module.transform, 'affine', lambda: None)())
+    if not plain or affine is None:
         return None
-    affine = (np.zeros(module.d_in), 1.0) if rows else module.transform.affine()
-    return affine, module.selector.export()
+    return affine, module.selector.export(), (decoder.atoms(), decoder.bias())
 
 
 def _section(c: Canonical, options: dict) -> tuple[dict, Canonical]:

@@ -55,6 +55,9 @@ class Chain(nn.Module):
         return y
 
     def affine(self):
+        """As of `identity`; None where a link has none."""
+        if not all(hasattr(link, 'affine') for link in self.links):
+            return None
         shift, scale = jnp.zeros(self.d_in), jnp.ones(())
         for link in self.links:
             s, k = link.affine()
