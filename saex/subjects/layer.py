@@ -15,6 +15,8 @@ import jax.numpy as jnp
 
 from saex.subjects.rotary import Rotary
 
+__all__ = []       # not itself a subject
+
 ACTIVATIONS = {'gelu_tanh': nn.gelu, 'gelu': lambda x: nn.gelu(x, approximate=False),
                'silu': nn.silu, 'relu': nn.relu,
                'quick_gelu': lambda x: x * nn.sigmoid(1.702 * x)}
@@ -102,15 +104,18 @@ class Seen:
 
     def allowed(self, causal: bool, window: int):
         """[T, S] or [n, 1, T, S] bool, or None where every query sees every key."""
-        back = self.queries[:, None] - self.keys
-        seen = back >= 0 if causal else None
-        if window:
-            near = back < window
-            seen = near if seen is None else seen & near
+        seen = self.queries[:, None] >= self.keys if causal else None
+        valid = None if self.valid is None else self.valid[:, None, None, :]
+        near = self._near(window) if window else None
+        for other in (near, valid):
+            seen = other if seen is None else seen if other is None else seen & other
+        return seen
+
+    def _near(self, window: int):
         if self.valid is None:
-            return seen
-        valid = self.valid[:, None, None, :]
-        return valid if seen is None else seen & valid
+            return self.queries[:, None] - self.keys < window
+        back = self.positions[:, :, None] - count(self.valid)[:, None, :]
+        return (back < window)[:, None]
 
 
 def count(valid):

@@ -9,7 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from saex import tree
-from saex.subjects.edits import Edit
+from saex.config import ConfigError
+from saex.subjects.edits import add
+
+__all__ = []       # not itself a subject
 
 
 @struct.dataclass
@@ -20,12 +23,14 @@ class Network:
     params: Any = None
 
     def logits(self, tokens, edits=(), mask=None):
-        """[n, T, V]."""
+        """The result for tokens or images: [n, T, V] of a language model."""
+        check_tokens(self.model, tokens)
         return self.model.apply({'params': self.params}, tokens, edits=edits, mask=mask)[0]
 
     def capture(self, inputs, sites: str | Sequence[str], mask=None, edits=()):
         """Activations of one forward pass, which ends at the last site asked for: an array
         for one site, {site: array} for several."""
+        check_tokens(self.model, inputs)
         wanted = (sites,) if isinstance(sites, str) else tuple(sites)
         held = _capture(self.model, wanted, self.params, inputs, mask, tuple(edits))
         return held[sites] if isinstance(sites, str) else held
@@ -37,7 +42,7 @@ class Network:
         metric: [n, T, V] -> scalar. The gradient is that of a zero added after the edits.
         """
         def variables(deltas):
-            extra = tuple(Edit(site, _shift, delta) for site, delta in deltas.items())
+            extra = tuple(add(site, delta) for site, delta in deltas.items())
             out = self.model.apply({'params': self.params}, inputs, mask=mask,
                                    edits=(*edits, *extra))[0]
             return metric(out)
@@ -56,8 +61,18 @@ class Network:
         return digest.hexdigest()
 
 
-def _shift(delta, x):
-    return x + delta
+def check_tokens(model: Any, tokens: Any) -> None:
+    """Raises ConfigError for ids outside the model's vocabulary, as another tokenizer gives
+    them. Looks at host arrays only: a device would have to wait."""
+    vocab = getattr(model, 'vocab', 0)
+    if not vocab or not isinstance(tokens, np.ndarray) or not tokens.size:
+        return
+    if not np.issubdtype(tokens.dtype, np.integer):
+        raise ConfigError(f'tokens: expected integers, got {tokens.dtype}')
+    low, high = int(tokens.min()), int(tokens.max())
+    if low < 0 or high >= vocab:
+        raise ConfigError(f'tokens: ids from {low} to {high}; the subject knows 0 to '
+                          f'{vocab - 1}: is this its tokenizer?')
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -2,6 +2,8 @@
 import jax
 import jax.numpy as jnp
 
+__all__ = []       # not itself a subject
+
 
 def cross_entropy(logits, batch):
     """-Sum_v p_v log softmax(logits)_v in nats, [n, T]; p is one-hot on 'targets', or

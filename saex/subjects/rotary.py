@@ -6,6 +6,8 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
+__all__ = []       # not itself a subject
+
 
 @dataclasses.dataclass(frozen=True)
 class Rotary:

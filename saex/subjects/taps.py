@@ -7,6 +7,8 @@ import jax.numpy as jnp
 
 from saex import config
 
+__all__ = []       # not itself a subject
+
 
 @struct.dataclass
 class Text:

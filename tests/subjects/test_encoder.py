@@ -26,7 +26,7 @@ def test_every_site_is_captured_and_identity_edits_are_bit_exact(model, inputs):
     length = held['embed'].shape[1]
     assert all(v.shape[-1] == (length if s.endswith('attn_pattern') else model.site_width(s))
                for s, v in held.items())
-    same = [edits.Edit(s, edits.identity) for s in model.sites()]
+    same = [edits.identity(s) for s in model.sites()]
     np.testing.assert_array_equal(model.apply(params, inputs, edits=same)[0], plain)
     np.testing.assert_array_equal(result, plain)
     np.testing.assert_array_equal(held['logits'], plain)
