@@ -7,13 +7,15 @@ import jax
 import jax.numpy as jnp
 
 from saex import types
+from saex.config import ConfigError
 from saex.losses.objective import needs, refuses
-from saex.ops import select, sparse
+from saex.ops import moments, select, sparse
 from saex.types import Context, Output
 
 
 @refuses('gram', 'searched')
-def auxk(out: Output, ctx: Context, k_aux: int = 512, signed: bool = False):
+def auxk(out: Output, ctx: Context, k_aux: int = 512, signed: bool = False,
+         over: str = 'residual'):
     """AuxK: the dead latents reconstruct the residual.
 
         e      = sg(y - y_hat)
@@ -23,11 +25,13 @@ def auxk(out: Output, ctx: Context, k_aux: int = 512, signed: bool = False):
     and 0 when nothing is dead or the residual has no spread. Gao et al. 2024, appendix
     A.2 (checked against openai/sparse_autoencoder; the factor against sparsify and
     SAELens). k_aux is capped at the number of latents; the usual weight is 1/32. signed
-    takes the largest |a_j| and keeps their sign (AbsTopK; checked against SAELens).
+    takes the largest |a_j| and keeps their sign (AbsTopK; checked against SAELens). over:
+    'target' divides by the spread of y (sparsify), 'none' by nothing (SAELens): there the
+    term's pull fades as the residual does.
     """
     dead = ctx.dictionary.dead()
     weight = jnp.where(dead, 1.0, 0.0)
-    return _revive(out, ctx, weight, min(k_aux, dead.shape[0]), k_aux, signed)
+    return _revive(out, ctx, weight, min(k_aux, dead.shape[0]), k_aux, signed, over)
 
 
 @refuses('gram', 'searched')
@@ -50,12 +54,14 @@ def aux_zipf(out: Output, ctx: Context, k_aux: int = 512, exponent: float = 1.0,
     return _revive(out, ctx, weight, min(k_aux, freq.shape[0]), k_aux, False)
 
 
-def _revive(out, ctx, weight, k, k_aux, signed):
+def _revive(out, ctx, weight, k, k_aux, signed, over='residual'):
     """The residual reconstructed by latents of positive weight."""
     guess = _guess(out.pre, ctx.dictionary, weight, k, signed)
     residual = jax.lax.stop_gradient(out.y - out.y_hat)
-    spread = types.masked_mean(jnp.sum(
-        (residual - types.masked_mean(residual, ctx.mask)) ** 2, -1), ctx.mask)
+    if over not in ('residual', 'target', 'none'):
+        raise ConfigError(f"auxk.over: expected 'residual', 'target' or 'none', got {over!r}")
+    base = out.y if over == 'target' else residual
+    spread = 1.0 if over == 'none' else moments.spread(base, ctx.mask)
     error = jnp.sum((residual - guess) ** 2, axis=-1)
     share = jnp.minimum(jnp.sum(weight) / k_aux, 1.0)
     usable = (share > 0) & (spread > 0)

@@ -7,8 +7,8 @@ in every row, so that the mean over rows is the batch's value.
 import jax
 import jax.numpy as jnp
 
-from saex import types
 from saex.losses.objective import needs
+from saex.ops import moments
 from saex.types import Context, Output
 
 TINY = 1e-12
@@ -33,7 +33,7 @@ def nmse(out: Output, ctx: Context):
 def fvu(out: Output, ctx: Context):
     """||e_b||^2 / mean_b ||y_b - mean(y)||^2: the mean over rows is the batch's fraction of
     variance unexplained (sparsify; checked)."""
-    return mse(out, ctx) / (_spread(out.y, ctx.mask) + TINY)
+    return mse(out, ctx) / (moments.spread(out.y, ctx.mask) + TINY)
 
 
 def norm(out: Output, ctx: Context):
@@ -132,12 +132,6 @@ def gram(out: Output, ctx: Context, ordered: bool = False):
     pair = jnp.minimum(share[:, None], share[None, :])
     power = jnp.sum(out.x ** 2, axis=-1) ** 2
     return jnp.einsum('bh,hk,bk->b', f, g * pair, f) - 2.0 * (f * own) @ share + power
-
-
-def _spread(y, mask):
-    """mean_b ||y_b - mean(y)||^2, a scalar."""
-    centre = types.masked_mean(y, mask)
-    return types.masked_mean(jnp.sum((y - centre) ** 2, -1), mask)
 
 
 @needs('grad')

@@ -8,8 +8,13 @@ from saex import types
 def fvu(y: jax.Array, y_hat: jax.Array, mask: jax.Array | None = None) -> jax.Array:
     """Sum ||y - y_hat||^2 / Sum ||y - mean(y)||^2 over the unmasked rows, a scalar."""
     error = types.masked_mean(jnp.sum((y - y_hat) ** 2, -1), mask)
-    spread = types.masked_mean(jnp.sum((y - types.masked_mean(y, mask)) ** 2, -1), mask)
-    return error / jnp.maximum(spread, jnp.finfo(y.dtype).tiny)
+    return error / jnp.maximum(spread(y, mask), jnp.finfo(y.dtype).tiny)
+
+
+def spread(y: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    """mean_b ||y_b - mean(y)||^2 over the unmasked rows of y [B, E], a scalar."""
+    centre = types.masked_mean(y, mask)
+    return types.masked_mean(jnp.sum((y - centre) ** 2, -1), mask)
 
 
 def geometric_median(x: jax.Array, iterations: int = 100, tol: float = 1e-5) -> jax.Array:

@@ -21,12 +21,13 @@ class Constraint(NamedTuple):
     after: optax.GradientTransformation
 
 
-def unit_rows(path: str = 'w_dec', axis: int = -1) -> Constraint:
+def unit_rows(path: str = 'w_dec', axis: int = -1, tangent: bool = True) -> Constraint:
     """Rows (vectors along `axis`) of the named matrix stay on the unit sphere.
 
     before: the gradient loses its component along each row, g <- g - (g.w / w.w) w.
     after: rows are renormalised, w <- w / ||w||  (Bricken et al. 2023; the order project,
-    step, renormalise is dictionary_learning's).
+    step, renormalise is dictionary_learning's). tangent=False leaves the gradient alone
+    (overcomplete, Bussmann's repositories).
     """
     def project(g, w):
         along = (jnp.sum(g * w, axis, keepdims=True)
@@ -36,7 +37,8 @@ def unit_rows(path: str = 'w_dec', axis: int = -1) -> Constraint:
     def renormalise(w):
         return w / jnp.maximum(jnp.linalg.norm(w, axis=axis, keepdims=True), 1e-12)
 
-    return Constraint(_on(path, project), _retract(path, renormalise))
+    return Constraint(_on(path, project) if tangent else optax.identity(),
+                      _retract(path, renormalise))
 
 
 def norm_at_most(path: str = 'w_dec', value: float = 1.0) -> Constraint:

@@ -1,0 +1,159 @@
+"""The same method in saex, for every golden file of the peers (see peers/).
+
+A case has dictionary, losses and optim sections; `dead`: the five silent latents are dead;
+`tangent`: gradients of atoms are compared along the sphere; `differs`: {key: why} where saex
+differs on purpose, which the test asserts.
+"""
+K, B, D, F = 3, 12, 8, 16
+UNIT = dict(constraints=dict(unit_rows={}))
+CLIPPED = dict(UNIT, clip=1.0)
+PLAIN = dict(name='linear', pre_bias=False)
+TOPK, BATCH = dict(name='topk', k=K), dict(name='batch_topk', k=K)
+JUMP = dict(name='jumprelu', init=0.5, bandwidth=0.4)
+GATED = dict(encoder='gated', selector='gated')
+NESTED = dict(name='nested', shares=(0.25, 0.25, 0.5))
+
+
+def auxk(over='residual', **options):
+    return dict(name='auxk', k_aux=4, weight=1.0 if over == 'none' else 1 / 32, over=over,
+                **options)
+
+
+STEPPED = 'follows from the gradient'
+
+
+def stepped(*keys):
+    """After ten steps on another gradient, and the gradients that differ with it."""
+    return {k: STEPPED for k in ('after/', *keys)}
+
+
+DICTIONARY_LEARNING = {
+    'standard': dict(dictionary=dict(selector='relu'), losses=dict(mse={}, l1=dict(weight=0.1)),
+                     optim=UNIT),
+    'april': dict(dictionary=dict(selector='relu'),
+                  losses=dict(mse={}, l1_norm=dict(weight=0.1)), optim=dict(clip=1.0)),
+    'april_new': dict(
+        dictionary=dict(encoder=PLAIN), losses=dict(mse={}, l1_norm=dict(weight=0.1)),
+        optim=dict(clip=1.0),
+        differs={'grad/w_dec': 'their AutoEncoderNew returns codes that are already weighed by '
+                               'the norms, which the penalty then does again'} | stepped()),
+    'topk': dict(dictionary=dict(selector=TOPK), losses=dict(mse={}, auxk=auxk()),
+                 optim=CLIPPED, dead=True),
+    'batch_topk': dict(dictionary=dict(selector=BATCH), losses=dict(mse={}, auxk=auxk()),
+                       optim=CLIPPED, dead=True),
+    'matryoshka_even': dict(
+        dictionary=dict(selector=BATCH, view=NESTED), dead=True, optim=CLIPPED,
+        losses=dict(prefixes=dict(bias_only=False), auxk=auxk())),
+    'matryoshka': dict(         # their default weights divide by the groups a second time
+        dictionary=dict(selector=BATCH, view=NESTED), dead=True, optim=CLIPPED,
+        losses=dict(prefixes=dict(bias_only=False, weights=(1 / 3,) * 3), auxk=auxk())),
+    'gated': dict(dictionary=GATED, losses=dict(mse={}, l1_gate=dict(weight=0.1), gate_aux={}),
+                  optim=dict(UNIT, b1=0.0)),
+    'p_anneal': dict(dictionary=dict(selector='relu'),
+                     losses=dict(mse={}, lp=dict(p=0.5, eps=1e-12, weight=0.1)), optim=UNIT),
+    'p_anneal_root': dict(
+        dictionary=dict(selector='relu'), optim=UNIT,
+        losses=dict(mse={}, lp=dict(p=0.5, root=True, eps=1e-12, weight=0.1))),
+    'jumprelu': dict(dictionary=dict(encoder=PLAIN, selector=JUMP), losses=dict(mse={}),
+                     optim=dict(CLIPPED, b1=0.0)),
+    'jumprelu_l0': dict(
+        dictionary=dict(encoder=PLAIN, selector=JUMP), optim=dict(CLIPPED, b1=0.0),
+        losses=dict(mse={}, l0_target=dict(target=4.0)),
+        differs={'grad/threshold': 'their L0 step sees post-jump values, and so loses the half '
+                                   'of its kernel that lies below the threshold'} | stepped()),
+}
+SAELENS = {
+    'standard': dict(dictionary=dict(selector='relu'),
+                     losses=dict(mse={}, l1_norm=dict(weight=0.1))),
+    'topk': dict(dictionary=dict(selector=TOPK), losses=dict(mse={}, auxk=auxk('none')),
+                 dead=True),
+    'topk_silent': dict(
+        dictionary=dict(selector=TOPK), losses=dict(mse={}, auxk=auxk('none')), dead=True,
+        differs={'loss': 'dead latents enter their AuxK unrectified, also where negative'} |
+        stepped('grad/w_enc', 'grad/b_enc', 'grad/w_dec', 'grad/b_dec')),
+    'topk_norm': dict(
+        dictionary=dict(selector=dict(name='general', k=K, score='norm')),
+        losses=dict(mse={}),
+        differs={'codes': 'theirs are in units of unit atoms'}),
+    'abs_topk': dict(dictionary=dict(selector=dict(name='abs_topk', k=K)), dead=True,
+                     losses=dict(mse={}, auxk=auxk('none', signed=True))),
+    'batch_topk': dict(dictionary=dict(selector=BATCH),
+                       losses=dict(mse={}, auxk=auxk('none')), dead=True),
+    'matryoshka': dict(dictionary=dict(selector=BATCH, view=NESTED),
+                       losses=dict(prefixes=dict(bias_only=False, reduce='sum'))),
+    'gated': dict(
+        dictionary=GATED, losses=dict(mse={}, l1_gate=dict(weight=0.1), gate_aux={}),
+        differs={'grad/w_dec': 'their auxiliary loss, and a penalty weighed by the norms, '
+                               'reach the decoder; the paper stops both'} |
+        stepped('grad/b_dec')),
+    'jumprelu_tanh': dict(dictionary=dict(selector=JUMP),
+                          losses=dict(mse={}, tanh=dict(weight=0.1))),
+    'jumprelu_step': dict(dictionary=dict(selector=JUMP),
+                          losses=dict(mse={}, l0=dict(weight=0.1))),
+    'jumprelu_step_to_input': dict(dictionary=dict(selector=dict(JUMP, to_input=True)),
+                                   losses=dict(mse={}, l0=dict(weight=0.1))),
+    'jumprelu_quadratic': dict(
+        dictionary=dict(selector=JUMP),
+        losses=dict(mse={}, l0_row_target=dict(target=4.0, weight=0.1))),
+    'jumprelu_pre_act': dict(
+        dictionary=dict(selector=JUMP), dead=True,
+        losses=dict(mse={}, tanh=dict(weight=0.1), pre_act=dict(weight=0.01))),
+    'matching_pursuit': dict(
+        dictionary=dict(encoder=dict(name='matching_pursuit', k=K), selector='relu'),
+        losses=dict(mse={}), optim=UNIT, tangent=True),
+}
+GROUPED = dict(selector=dict(name='general', among='group', groups=4, k=4))
+SPARSIFY = {
+    'topk': dict(dictionary=dict(selector=TOPK), losses=dict(fvu={}), optim=UNIT),
+    'topk_auxk': dict(
+        dictionary=dict(selector=TOPK), losses=dict(fvu={}, auxk=auxk('target')), optim=UNIT,
+        dead=True,
+        differs={'grad/w_enc': 'their fused encoder drops the gradient of what is not chosen, '
+                               'so that AuxK cannot move the encoders of dead latents'} |
+        stepped('grad/b_enc', 'grad/b_dec')),
+    'groupmax': dict(dictionary=GROUPED, losses=dict(fvu={}), optim=UNIT),
+    'groupmax_silent': dict(
+        dictionary=GROUPED, losses=dict(fvu={}), optim=UNIT,
+        differs={'grad/w_enc': 'their fused encoder forgets the derivative of its ReLU: a '
+                               'chosen latent of value 0 is moved'} |
+        stepped('grad/b_enc', 'grad/b_dec')),
+    'transcoder': dict(dictionary=dict(encoder=PLAIN, selector=TOPK), losses=dict(fvu={}),
+                       optim=UNIT),
+    'skip_transcoder': dict(
+        dictionary=dict(encoder=PLAIN, selector=TOPK,
+                        decoder=dict(name='linear', skip=True)),
+        losses=dict(fvu={}), optim=UNIT),
+}
+# their dictionaries have no bias, and are normalised when they are next read
+FREE = dict(constraints=dict(unit_rows=dict(tangent=False), frozen=dict(path='b_dec')))
+HELD = dict(constraints=dict(unit_rows={}, frozen=dict(path='b_dec')))
+OVERCOMPLETE = {
+    # their L1 is summed over the rows, too
+    'relu_l1': dict(dictionary=dict(encoder=PLAIN),
+                    losses=dict(mse_mean={}, l1=dict(weight=0.1 * B)), optim=FREE),
+    'relu_elastic': dict(
+        dictionary=dict(encoder=PLAIN), optim=FREE,
+        losses=dict(mse_mean={}, l1=dict(weight=0.5 / F), weight_decay=dict(weight=1 / F / D))),
+    'topk': dict(dictionary=dict(encoder=PLAIN, selector=TOPK), losses=dict(mse_mean={}),
+                 optim=FREE),
+    'batch_topk': dict(dictionary=dict(encoder=PLAIN, selector=BATCH),
+                       losses=dict(mse_mean={}), optim=FREE),
+    'jump': dict(
+        dictionary=dict(encoder=PLAIN, selector=dict(JUMP, parametrisation='log')),
+        losses=dict(mse_mean={}), optim=FREE,
+        differs={'grad/log_threshold': 'their kernels are already divided by the bandwidth, '
+                                       'and the jump divides once more'}),
+    'mp': dict(dictionary=dict(encoder=dict(name='matching_pursuit', k=K), selector='relu'),
+               losses=dict(mse_mean={}), optim=HELD, tangent=True),
+    'omp': dict(dictionary=dict(encoder=dict(name='omp', k=K), selector='relu'),
+                losses=dict(mse_mean={}), optim=FREE),
+    'archetypal': dict(
+        dictionary=dict(encoder=PLAIN, selector=TOPK, decoder=dict(name='archetypal',
+                                                                   points=6)),
+        losses=dict(mse_mean={}),
+        optim=dict(constraints=dict(simplex=dict(path='w_mix'), frozen=dict(path='b_dec'),
+                                    norm_at_most=dict(path='relax', value=1.0)))),
+}
+CASES = {f'{peer}-{name}': case for peer, cases in (
+    ('dictionary_learning', DICTIONARY_LEARNING), ('saelens', SAELENS),
+    ('sparsify', SPARSIFY), ('overcomplete', OVERCOMPLETE)) for name, case in cases.items()}

@@ -1,0 +1,68 @@
+"""dictionary-learning: every trainer by its own `update`."""
+from dictionary_learning.dictionary import AutoEncoderNew
+from dictionary_learning.trainers import (batch_top_k, gdm, jumprelu, matryoshka_batch_top_k,
+                                          p_anneal, standard, top_k)
+import record
+from record import D, DEAD, F, K, LINEAR, LR
+
+SHARED = dict(steps=1000, activation_dim=D, dict_size=F, layer=0, lm_name='x', lr=LR,
+              warmup_steps=0, device='cpu')
+PENALISED = dict(l1_penalty=0.1, sparsity_warmup_steps=0, **SHARED)
+
+
+def linear(ae):
+    bias = ae.bias if hasattr(ae, 'bias') else getattr(ae, 'b_dec', None)
+    return {'w_enc': ae.encoder.weight, 'b_enc': ae.encoder.bias, 'w_dec': ae.decoder.weight,
+            'b_dec': ae.decoder.bias if bias is None else bias}
+
+
+def gated(ae):
+    return {'w_enc': ae.encoder.weight, 'b_gate': ae.gate_bias, 'b_mag': ae.mag_bias,
+            'r_mag': ae.r_mag, 'w_dec': ae.decoder.weight, 'b_dec': ae.decoder_bias}
+
+
+def plain(ae):
+    names = {'w_enc': ae.W_enc, 'b_enc': ae.b_enc, 'w_dec': ae.W_dec, 'b_dec': ae.b_dec}
+    return names | ({'threshold': ae.threshold} if hasattr(ae, 'threshold') and
+                    getattr(ae.threshold, 'requires_grad', False) else {})
+
+
+def trained(name, trainer, names=linear, dead=False, steps=True, transposed=LINEAR):
+    ae, (p, x) = trainer.ae, record.start(dead)
+    record.put(names(ae), p, transposed)
+    if dead:
+        trainer.num_tokens_since_fired[list(DEAD)] = 10 ** 8
+
+    def first(x):
+        log = trainer.loss(x, step=1, logging=True)
+        codes, y_hat = ((log[2], log[1]) if not hasattr(log, 'f') else
+                        (log.f, getattr(log, 'x_hat', None)))
+        return codes, log.recon if y_hat is None else y_hat, trainer.loss(x, step=1)
+
+    def update(i, x):
+        trainer.update(i + 1, x)               # step 0 would set the bias to the median
+
+    record.record(f'dictionary_learning-{name}', names(ae), x, first,
+                  update if steps else None, transposed, lambda: names(ae))
+
+
+def write():
+    trained('standard', standard.StandardTrainer(**PENALISED))
+    trained('april', standard.StandardTrainerAprilUpdate(**PENALISED))
+    trained('april_new', standard.StandardTrainerAprilUpdate(dict_class=AutoEncoderNew,
+                                                             **PENALISED))
+    trained('topk', top_k.TopKTrainer(k=K, **SHARED), dead=True)
+    trained('batch_topk', batch_top_k.BatchTopKTrainer(k=K, **SHARED), dead=True)
+    for name, weights in (('matryoshka', None), ('matryoshka_even', [1.0, 1.0, 1.0])):
+        trained(name, matryoshka_batch_top_k.MatryoshkaBatchTopKTrainer(
+            k=K, group_fractions=[0.25, 0.25, 0.5], group_weights=weights, **SHARED), plain,
+            dead=True, transposed=())
+    trained('gated', gdm.GatedSAETrainer(**PENALISED), gated)
+    for name, function in (('p_anneal', 'Lp^p'), ('p_anneal_root', 'Lp')):
+        trained(name, p_anneal.PAnnealTrainer(
+            initial_sparsity_penalty=0.1, sparsity_warmup_steps=0, anneal_start=500,
+            p_start=0.5, sparsity_function=function, **SHARED), steps=False)
+    for name, penalty in (('jumprelu', 0.0), ('jumprelu_l0', 1.0)):
+        trained(name, jumprelu.JumpReluTrainer(
+            bandwidth=0.4, sparsity_penalty=penalty, target_l0=4.0, sparsity_warmup_steps=0,
+            **SHARED), plain, transposed=())

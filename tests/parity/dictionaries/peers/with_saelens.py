@@ -1,0 +1,68 @@
+"""SAELens: the training classes' own forward pass, in torch's Adam without projections."""
+import warnings
+
+import record
+from record import D, DEAD, F, K
+from sae_lens.saes import (abstopk_sae, batchtopk_sae, gated_sae, jumprelu_sae,
+                           matching_pursuit_sae, matryoshka_batchtopk_sae, sae, standard_sae,
+                           topk_sae)
+import torch
+
+MASK = torch.zeros(F, dtype=torch.bool)
+MASK[list(DEAD)] = True
+ALIASES = {'W_enc': 'w_enc', 'b_enc': 'b_enc', 'W_dec': 'w_dec', 'b_dec': 'b_dec',
+           'threshold': 'threshold', 'b_gate': 'b_gate', 'b_mag': 'b_mag', 'r_mag': 'r_mag'}
+TOPK = dict(k=K, rescale_acts_by_decoder_norm=False)
+
+
+def trained(name, module, kind, coefficients=None, dead=False, unit=False, **options):
+    cfg = getattr(module, f'{kind}TrainingSAEConfig')
+    model = getattr(module, f'{kind}TrainingSAE')(cfg(
+        d_in=D, d_sae=F, apply_b_dec_to_input=True, **options))
+    held = dict(model.named_parameters())
+    names = {ours: held[theirs] for theirs, ours in ALIASES.items() if theirs in held}
+    p, x = record.start(dead, unit)
+    record.put(names, p)
+
+    def forward(x):
+        return model.training_forward_pass(sae.TrainStepInput(
+            sae_in=x, coefficients=coefficients or {}, n_training_steps=0,
+            dead_neuron_mask=MASK if dead else None, is_logging_step=False))
+
+    # a search wants unit atoms, which their trainer leaves to the loss
+    around = record.sphere(names['w_dec']) if module is matching_pursuit_sae else ()
+
+    def first(x):
+        out = forward(x)
+        codes = out.feature_acts
+        return codes.to_dense() if codes.is_sparse else codes, out.sae_out, out.loss
+
+    record.record(f'saelens-{name}', names, x, first,
+                  record.adam(names, lambda x: forward(x).loss, *around))
+
+
+def jump(name, mode, **options):
+    trained(f'jumprelu_{name}', jumprelu_sae, 'JumpReLU', {'l0': 0.1}, l0_coefficient=0.1,
+            jumprelu_bandwidth=0.4, jumprelu_sparsity_loss_mode=mode, **options)
+
+
+def write():
+    warnings.simplefilter('ignore')
+    trained('standard', standard_sae, 'Standard', {'l1': 0.1}, l1_coefficient=0.1)
+    trained('topk', topk_sae, 'TopK', dead=True, **TOPK)
+    trained('topk_silent', topk_sae, 'TopK', dead=-1, **TOPK)
+    trained('topk_norm', topk_sae, 'TopK', k=K, rescale_acts_by_decoder_norm=True)
+    trained('abs_topk', abstopk_sae, 'AbsTopK', dead=True, **TOPK)
+    trained('batch_topk', batchtopk_sae, 'BatchTopK', dead=True, **TOPK)
+    trained('matryoshka', matryoshka_batchtopk_sae, 'MatryoshkaBatchTopK',
+            matryoshka_widths=[4, 8, F], **TOPK)
+    trained('gated', gated_sae, 'Gated', {'l1': 0.1}, unit=True, l1_coefficient=0.1)
+    jump('tanh', 'tanh')
+    jump('step', 'step')
+    jump('step_to_input', 'step', jumprelu_ste_to_input=True)
+    jump('quadratic', 'quadratic', target_l0=4.0)
+    trained('jumprelu_pre_act', jumprelu_sae, 'JumpReLU', {'l0': 0.1}, dead=True,
+            l0_coefficient=0.1, jumprelu_bandwidth=0.4, jumprelu_sparsity_loss_mode='tanh',
+            pre_act_loss_coefficient=0.01)
+    trained('matching_pursuit', matching_pursuit_sae, 'MatchingPursuit', unit=True,
+            max_iterations=K, stop_on_duplicate_support=False, residual_threshold=0.0)

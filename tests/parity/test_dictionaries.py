@@ -1,0 +1,73 @@
+"""Against the code that the peers publish, on equal weights and batches: codes, reconstruction,
+loss, every gradient and the parameters after ten optimizer steps agree to 1e-5. Where saex
+differs on purpose (cases.py says why) the difference is asserted. The golden files come from
+peers/write.py; no torch here."""
+import importlib.util
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+
+ROOM = pathlib.Path(__file__).parent / 'dictionaries'
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, ROOM / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+compare, CASES = load('compare'), load('cases').CASES
+FOLLOWS = load('cases').STEPPED
+
+
+@pytest.fixture(autouse=True)
+def quick_compilation():
+    jax.config.update('jax_disable_most_optimizations', True)
+    yield
+    jax.config.update('jax_disable_most_optimizations', False)
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_agrees_with_the_peer(name):
+    case, golden = CASES[name], compare.load(name)
+    found = compare.errors(case, golden)
+    for column, error in compare.columns(case, found).items():
+        assert np.isnan(error) or error <= 1e-5, (column, found)
+    for key, why in case.get('differs', {}).items():
+        assert why == FOLLOWS or found[key] > 1e-3, f'{key}: no longer differs ({why})'
+
+
+def test_every_golden_file_has_a_case():
+    assert {f.stem for f in compare.GOLDEN.glob('*.npz')} == set(CASES)
+
+
+def test_the_peer_weighs_groups_twice():
+    default, even = (float(compare.load(f'dictionary_learning-matryoshka{name}')['loss'])
+                     for name in ('', '_even'))
+    case = CASES['dictionary_learning-matryoshka']
+    golden = compare.load('dictionary_learning-matryoshka')
+    only = dict(case, losses={'prefixes': case['losses']['prefixes']})
+    prefixes = float(compare.computed(only, golden)['loss'])
+    np.testing.assert_allclose(even - default, 2 * prefixes, rtol=1e-5)
+
+
+def test_half_of_the_peers_threshold_gradient_is_lost():
+    """With reconstruction off, theirs is the part of ours from pre-activations above theta."""
+    name = 'dictionary_learning-jumprelu_l0'
+    golden, case = compare.load(name), CASES[name]
+    whole = compare.computed(case, golden)['grad/threshold']
+    mse = compare.computed(dict(case, losses=dict(mse={})), golden)['grad/threshold']
+    a = golden['x'][0] @ golden['init/w_enc'] + golden['init/b_enc']
+    u = (a - 0.5) / 0.4
+    above = np.sum((u > 0) & (u < 0.5), axis=0) / np.maximum(np.sum(np.abs(u) < 0.5, axis=0), 1)
+    assert above.min() < 0.3 and above.max() > 0.7
+    np.testing.assert_allclose(golden['grad/threshold'] - mse, above * (whole - mse), atol=1e-6)
+
+
+def test_the_peers_jump_divides_by_the_bandwidth_twice():
+    golden = compare.load('overcomplete-jump')
+    ours = compare.computed(CASES['overcomplete-jump'], golden)['grad/log_threshold']
+    np.testing.assert_allclose(golden['grad/log_threshold'], ours / 0.4, rtol=1e-4, atol=1e-7)
