@@ -17,8 +17,8 @@ test: $(VENV)/bin/python
 parity:
 	$(PYTHON) -m venv .venv-parity
 	.venv-parity/bin/python -m pip install --quiet --editable '.[torch,text,parity]'
-	.venv-parity/bin/python tests/parity/subjects/write.py build/parity
-	.venv-parity/bin/python tests/parity/subjects/compare.py build/parity
+	.venv-parity/bin/python tests/parity/subjects/write.py build/parity/subjects
+	.venv-parity/bin/python tests/parity/subjects/compare.py build/parity/subjects
 	.venv-parity/bin/python tests/parity/dictionaries/peers/write.py build/parity/dictionaries
 	.venv-parity/bin/python tests/parity/dictionaries/table.py build/parity/dictionaries
 	.venv-parity/bin/python tests/parity/formats/libraries_side.py write build/parity/theirs

@@ -1,0 +1,116 @@
+"""Harvest throughput against transformers' torch forward with a hook, same random weights.
+
+    python experiments/benchmarks/harvest.py --torch=PYTHON [--rounds=15] [--out=FILE.json]
+
+PYTHON is an interpreter with torch and transformers; it runs in one process beside this
+one, idle while this one runs. Passes alternate (torch, saex, torch, ...), so that both meet
+the same load; each pair gives one ratio saex / torch of tokens per second. Both run in
+float32 on all cores and hand over a host array; transformers runs its default attention and
+no language-model head. `last` captures the last block, the same work for both; `middle`
+the middle one, where saex's forward ends and a hook's does not. Activations are compared.
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+
+import jax
+import numpy as np
+
+from saex.subjects.checkpoints.load import load
+
+WORKER = '''
+import json, pathlib, sys, time
+import numpy as np, torch
+sys.modules['torchvision'] = None
+import transformers as hf
+root, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+model = {'gpt2': lambda: hf.GPT2Model(hf.GPT2Config()),
+         'bert': lambda: hf.BertModel(hf.BertConfig(), add_pooling_layer=False)}[name]().eval()
+model.save_pretrained(root)
+tokens, held = torch.from_numpy(np.load(root / 'tokens.npy')), {}
+blocks = model.h if name == 'gpt2' else model.encoder.layer
+def keep(layer):
+    return lambda _, __, out: held.update({layer: out[0] if isinstance(out, tuple) else out})
+print(json.dumps({'torch': torch.__version__, 'transformers': hf.__version__,
+                  'threads': torch.get_num_threads()}), flush=True)
+for line in sys.stdin:
+    layer = int(line)
+    hook = blocks[layer].register_forward_hook(keep(layer))
+    begin = time.perf_counter()
+    with torch.inference_mode():
+        model(input_ids=tokens)
+    x = held[layer].numpy()
+    seconds = time.perf_counter() - begin
+    hook.remove()
+    np.save(root / 'x.npy', x)
+    print(seconds, flush=True)
+'''
+
+
+def measure(name, python, rounds, rows, length):
+    """{site: ratios and tokens per second of both}."""
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(1000, 30000, (rows, length))
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        np.save(root / 'tokens.npy', tokens)
+        with subprocess.Popen([python, '-c', WORKER, str(root), name], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL) as torch:
+            versions = json.loads(torch.stdout.readline())
+            network = load(root)
+            layers = network.model.layers
+            found = {kind: _alternate(torch, network, tokens, layer, rounds, root)
+                     for kind, layer in (('last', layers - 1), ('middle', layers // 2))}
+            torch.stdin.close()
+    return found | versions
+
+
+def _alternate(torch, network, tokens, layer, rounds, root):
+    site = f'blocks.{layer}.resid_post'
+    speed = {'torch': [], 'saex': []}
+    for i in range(rounds + 2):                      # two rounds to compile and to warm up
+        torch.stdin.write(f'{layer}\n')
+        torch.stdin.flush()
+        seconds = {'torch': float(torch.stdout.readline())}
+        begin = time.perf_counter()
+        x = np.asarray(network.capture(tokens, site))
+        seconds['saex'] = time.perf_counter() - begin
+        for who in speed if i > 1 else ():
+            speed[who].append(tokens.size / seconds[who])
+    wanted = np.load(root / 'x.npy')
+    ratios = np.array(speed['saex']) / np.array(speed['torch'])
+    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+    return dict(ratio=round(float(middle), 3), quartiles=[round(float(low), 3),
+                                                          round(float(high), 3)],
+                tokens_per_second={k: round(float(np.median(v))) for k, v in speed.items()},
+                rounds=rounds, largest_difference=float(np.abs(x - wanted).max()))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--torch', required=True)
+    parser.add_argument('--rounds', type=int, default=15)
+    parser.add_argument('--rows', type=int, default=4)
+    parser.add_argument('--length', type=int, default=128)
+    parser.add_argument('--models', default='gpt2,bert')
+    parser.add_argument('--out', type=pathlib.Path)
+    args = parser.parse_args()
+    results = {'jax': jax.__version__, 'backend': jax.default_backend(),
+               'cores': os.cpu_count(), 'batch': [args.rows, args.length],
+               'load': [round(x, 1) for x in os.getloadavg()]}
+    for name in args.models.split(','):
+        results[name] = measure(name, args.torch, args.rounds, args.rows, args.length)
+    results['load_after'] = [round(x, 1) for x in os.getloadavg()]
+    text = json.dumps(results, indent=1)
+    print(text)
+    if args.out:
+        args.out.write_text(text + '\n')
+
+
+if __name__ == '__main__':
+    main()
