@@ -4,9 +4,10 @@
 
 PYTHON is an interpreter with torch and transformers; it runs in one process beside this
 one, idle while this one runs. Passes alternate (torch, saex, torch, ...), so that both meet
-the same load; each pair gives one ratio saex / torch of tokens per second. Both run in
-float32 on all cores and hand over a host array; transformers runs its default attention and
-no language-model head. `last` captures the last block, the same work for both; `middle`
+the same load; each pair gives a ratio torch / saex of wall time, and one of CPU time, which
+other programs on the machine change less (with taskset on one core nobody waits for another
+thread). Both run in float32 and hand over a host array; transformers runs its default
+attention and no language-model head. `last` captures the last block, the same work for both; `middle`
 the middle one, where saex's forward ends and a hook's does not. Activations are compared.
 """
 import argparse
@@ -40,14 +41,13 @@ print(json.dumps({'torch': torch.__version__, 'transformers': hf.__version__,
 for line in sys.stdin:
     layer = int(line)
     hook = blocks[layer].register_forward_hook(keep(layer))
-    begin = time.perf_counter()
+    begin = time.perf_counter(), time.process_time()
     with torch.inference_mode():
         model(input_ids=tokens)
     x = held[layer].numpy()
-    seconds = time.perf_counter() - begin
+    print(time.perf_counter() - begin[0], time.process_time() - begin[1], flush=True)
     hook.remove()
     np.save(root / 'x.npy', x)
-    print(seconds, flush=True)
 '''
 
 
@@ -72,23 +72,27 @@ def measure(name, python, rounds, rows, length):
 
 def _alternate(torch, network, tokens, layer, rounds, root):
     site = f'blocks.{layer}.resid_post'
-    speed = {'torch': [], 'saex': []}
-    for i in range(rounds + 2):                      # two rounds to compile and to warm up
+    seconds = []                                     # [wall, CPU] x [torch, saex]
+    for _ in range(rounds + 2):                      # two rounds to compile and to warm up
         torch.stdin.write(f'{layer}\n')
         torch.stdin.flush()
-        seconds = {'torch': float(torch.stdout.readline())}
-        begin = time.perf_counter()
+        theirs = [float(t) for t in torch.stdout.readline().split()]
+        begin = time.perf_counter(), time.process_time()
         x = np.asarray(network.capture(tokens, site))
-        seconds['saex'] = time.perf_counter() - begin
-        for who in speed if i > 1 else ():
-            speed[who].append(tokens.size / seconds[who])
+        ours = time.perf_counter() - begin[0], time.process_time() - begin[1]
+        seconds.append((theirs, ours))
+    wall, cpu = np.moveaxis(np.array(seconds[2:]), 2, 0)
+    speed = tokens.size / np.median(wall, axis=0)
     wanted = np.load(root / 'x.npy')
-    ratios = np.array(speed['saex']) / np.array(speed['torch'])
-    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-    return dict(ratio=round(float(middle), 3), quartiles=[round(float(low), 3),
-                                                          round(float(high), 3)],
-                tokens_per_second={k: round(float(np.median(v))) for k, v in speed.items()},
-                rounds=rounds, largest_difference=float(np.abs(x - wanted).max()))
+    return dict(wall=_ratio(wall), cpu=_ratio(cpu), rounds=rounds,
+                tokens_per_second=dict(zip(('torch', 'saex'), speed.round(1).tolist())),
+                largest_difference=float(np.abs(x - wanted).max()))
+
+
+def _ratio(seconds):
+    """Median and quartiles of torch / saex."""
+    low, middle, high = np.quantile(seconds[:, 0] / seconds[:, 1], [0.25, 0.5, 0.75])
+    return dict(ratio=round(middle, 2), quartiles=[round(low, 2), round(high, 2)])
 
 
 def main():
