@@ -114,12 +114,20 @@ def checked(c: Canonical, where: str = 'dictionary') -> Canonical:
                 f'{getattr(value, "shape", None)}, expected {want}')
     if c.kind == 'cross_layer':
         _check_layers(found, where)
+    _check_scales(found, where)
     k = c.options.get('k')
     if c.activation in ('topk', 'abs_topk', 'groupmax'):
         require(isinstance(k, int) and 0 < k <= found.features, f'{where}: k is {k!r}, expected '
                 f'1 to {found.features} (the number of latents)')
+    require(c.activation != 'groupmax' or found.features % k == 0, f'{where}: groupmax splits '
+            f'{found.features} latents into {k} equal groups')
+    require(c.activation != 'matching_pursuit' or c.options['max_iterations'] is None or
+            0 < c.options['max_iterations'] <= 10 ** 6, f'{where}: max_iterations is '
+            f'{c.options.get("max_iterations")!r}')
     require(c.activation != 'jumprelu' or c.threshold is not None,
             f'{where}: jumprelu without a threshold')
+    require(c.r_mag is None or bool(np.all(np.abs(found.r_mag) < 50)), f'{where}: r_mag holds '
+            'logarithms of gains beyond exp(50)')
     require(c.activation != 'gated' or (c.r_mag is not None and c.b_mag is not None),
             f'{where}: gated without r_mag and b_mag')
     require(c.activation == 'matching_pursuit' or c.w_enc is not None,
@@ -177,6 +185,22 @@ def _shapes(c: Canonical) -> dict[str, tuple]:
                 'threshold': (f,), 'r_mag': (f,), 'b_mag': (f,)}
     return {'w_enc': (s, d, f), 'b_enc': (s, f), 'b_dec': (s, e), 'threshold': (s, f),
             'w_skip': (s, d, e)}
+
+
+def _check_scales(c: Canonical, where: str) -> None:
+    """Scales and shifts fit a row; what is subtracted from the input is as wide as it."""
+    require(not c.subtract_b_dec or c.d_in == c.d_out, f'{where}: b_dec [{c.d_out}] cannot be '
+            f'subtracted from inputs of width {c.d_in}')
+    for name, width in (('input_scale', c.d_in), ('input_shift', c.d_in),
+                        ('output_scale', c.d_out), ('output_shift', c.d_out)):
+        value = np.asarray(getattr(c, name), np.float64)
+        row = (width,) if c.kind == 'single' else (c.sites, width)
+        fits = value.ndim <= len(row) and all(
+            n in (1, m) for n, m in zip(value.shape[::-1], row[::-1]))
+        require(fits and bool((np.abs(value) < TOP).all()), f'{where}: {name} of shape '
+                f'{value.shape} is not below {TOP:.0e} or does not fit a row {row}')
+        require('scale' not in name or bool((value > 1 / TOP).all()), f'{where}: {name} is not '
+                'positive')
 
 
 def _check_layers(c: Canonical, where: str) -> None:

@@ -130,7 +130,7 @@ def _npz(path: pathlib.Path) -> dict:
                 with archive.open(info) as member:
                     found[name] = _npy(member, info.file_size, f'{path}: {name}')
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, KeyError,
-            zlib.error) as e:
+            UnicodeDecodeError, zlib.error) as e:
         raise FormatError(f'{path}: not an npz ({e})') from e
     return found
 

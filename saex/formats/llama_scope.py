@@ -15,7 +15,7 @@ import numpy as np
 
 from saex.formats.canonical import Canonical, checked
 from saex.formats.errors import require
-from saex.formats.place import Place, flipped, number, take
+from saex.formats.place import Place, flag, flipped, number, take, word
 
 ACTIVATIONS = {'relu': 'relu', 'jumprelu': 'jumprelu', 'topk': 'topk', 'batchtopk': 'batch_topk'}
 LOG = 'activation_function.log_jumprelu_threshold'
@@ -48,7 +48,8 @@ def _read_v1(place: Place) -> Canonical:
     if cfg.get('norm_activation') == 'dataset-wise':
         norms = cfg.get('dataset_average_activation_norm')
         require(isinstance(norms, dict), f'{where}: no dataset_average_activation_norm')
-        s_in, s_out = (math.sqrt(d) / number(norms, side, float, where) for side in ('in', 'out'))
+        s_in, s_out = (_scale(d, number(norms, side, float, where), where)
+                       for side in ('in', 'out'))
     else:
         require(cfg.get('norm_activation') in (None, 'inference'), f'{where}: norm_activation '
                 f'{cfg.get("norm_activation")!r} is not dataset-wise')
@@ -56,12 +57,12 @@ def _read_v1(place: Place) -> Canonical:
     level = np.full(size, number(cfg, 'jump_relu_threshold', float, where) * s_in)
     require(cfg.get('act_fn', 'jumprelu') == 'jumprelu', f'{where}: act_fn {cfg.get("act_fn")!r}')
     c = _read_linear(inner, level, 'v1')
-    return dataclasses.replace(
+    return checked(dataclasses.replace(
         c, input_scale=s_in, output_scale=1 / s_out,
-        score='norm' if cfg.get('sparsity_include_decoder_norm') else 'value',
-        subtract_b_dec=bool(cfg.get('apply_decoder_bias_to_pre_encoder', False)),
+        score='norm' if flag(cfg, 'sparsity_include_decoder_norm', where) else 'value',
+        subtract_b_dec=flag(cfg, 'apply_decoder_bias_to_pre_encoder', where),
         provenance=c.provenance | {k: cfg[k] for k in ('hook_point_in', 'hook_point_out')
-                                   if k in cfg})
+                                   if k in cfg}), str(where))
 
 
 def _read_linear(place: Place, threshold, version: str) -> Canonical:
@@ -77,14 +78,14 @@ def _read_2(place: Place) -> Canonical:
     where, cfg, t = place.weights, place.config('config.json'), place.arrays
     require(bool(cfg), f'{where}: no config.json beside it')
     kind = {'sae': 'single', 'crosscoder': 'crosscoder', 'clt': 'cross_layer'}.get(
-        cfg.get('sae_type', 'sae'))
+        word(cfg, 'sae_type', where, 'sae'))
     require(kind is not None, f'{where}: sae_type {cfg.get("sae_type")!r} is not a dictionary '
             'that saex reads')
     name = str(cfg.get('act_fn', 'relu')).lower()
     require(name in ACTIVATIONS, f'{where}: act_fn {name!r}, expected one of '
             f'{", ".join(ACTIVATIONS)}')
     w_enc, b_enc = take(t, 'W_E', 'b_E', where=where)
-    norm = bool(cfg.get('sparsity_include_decoder_norm', True))
+    norm = flag(cfg, 'sparsity_include_decoder_norm', where, True)
     parts = {'kind': kind, 'w_enc': w_enc, 'b_enc': b_enc, 'activation': ACTIVATIONS[name],
              'score': 'norm' if norm else 'value', 'provenance': {
                  'format': 'llama_scope', 'version': '2', **{
@@ -138,6 +139,12 @@ def _by_source(t: dict, where) -> tuple:
     return by_source, np.stack(biases)
 
 
+def _scale(d: int, norm: float, where) -> float:
+    require(d > 0 and math.isfinite(norm) and norm > 0, f'{where}: an average activation norm '
+            f'of {norm} in {d} dimensions')
+    return math.sqrt(d) / norm
+
+
 def _scales(t: dict, cfg: dict, kind: str, where) -> dict:
     """input_scale and output_scale of a file trained on dataset-wise normalised inputs."""
     how = cfg.get('norm_activation', 'dataset-wise')
@@ -145,18 +152,19 @@ def _scales(t: dict, cfg: dict, kind: str, where) -> dict:
         return {}
     require(how == 'dataset-wise', f'{where}: norm_activation {how!r} is neither dataset-wise nor '
             'inference')
-    root = math.sqrt(number(cfg, 'd_model', int, where))
+    d = number(cfg, 'd_model', int, where)
 
     def scale(hook):
         value, = take(t, f'dataset_average_activation_norm.{hook}', where=where)
-        value = float(np.asarray(value).reshape(-1)[0])
-        require(value > 0, f'{where}: the average norm of {hook} is {value}')
-        return root / value
+        require(value.size == 1, f'{where}: the average norm of {hook} is no number')
+        return _scale(d, float(np.asarray(value).reshape(-1)[0]), where)
 
     if kind == 'single':
         hooks = cfg.get('hook_point_in'), cfg.get('hook_point_out')
         return {'input_scale': scale(hooks[0]), 'output_scale': 1 / scale(hooks[1])}
-    hooks_in = cfg.get('hook_points') or cfg.get('hook_points_in', [])
-    hooks_out = cfg.get('hook_points') or cfg.get('hook_points_out', [])
+    hooks_in, hooks_out = (cfg.get('hook_points') or cfg.get(f'hook_points_{side}')
+                           for side in ('in', 'out'))
+    require(all(isinstance(h, list) for h in (hooks_in, hooks_out)), f'{where}: no list of '
+            'hook points')
     return {'input_scale': np.array([[scale(h)] for h in hooks_in], np.float32),
             'output_scale': np.array([[1 / scale(h)] for h in hooks_out], np.float32)}

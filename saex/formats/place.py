@@ -90,6 +90,21 @@ def flipped(matrix, where):
     return matrix.T
 
 
+def word(config: dict, key: str, where, default: str | None = None):
+    """A string of a config. Raises FormatError for anything else."""
+    value = config.get(key, default)
+    require(value is default or isinstance(value, str),
+            f'{where}: {key} is {value!r}, expected a string')
+    return value
+
+
+def flag(config: dict, key: str, where, default: bool = False) -> bool:
+    """A bool of a config; 0 and "false" are not. Raises FormatError."""
+    value = config.get(key, default)
+    require(isinstance(value, bool), f'{where}: {key} is {value!r}, expected true or false')
+    return value
+
+
 def number(config: dict, key: str, kind: type, where, default=None):
     """A number of a config, of the right type. Raises FormatError."""
     value = config.get(key, default)

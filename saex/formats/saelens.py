@@ -15,7 +15,7 @@ from saex import __version__
 from saex.formats import files, fold
 from saex.formats.canonical import Canonical, checked
 from saex.formats.errors import FormatError, require
-from saex.formats.place import Place, flipped, number, take
+from saex.formats.place import Place, flag, flipped, number, take, word
 
 PLAIN = {'standard': 'relu', 'topk': 'topk', 'abstopk': 'abs_topk', 'jumprelu': 'jumprelu',
          'batchtopk': 'batch_topk', 'matryoshka_batchtopk': 'batch_topk', 'gated': 'gated',
@@ -38,13 +38,15 @@ def read(place: Place, norm_scaling_factor: float | None = None) -> Canonical:
     architecture = _architecture(cfg, where)
     activation = PLAIN[architecture]
     w_dec, b_dec = take(t, 'W_dec', 'b_dec', where=where)
-    subtract = bool(cfg.get('apply_b_dec_to_input', 'transcoder' not in architecture))
+    subtract = flag(cfg, 'apply_b_dec_to_input', where, 'transcoder' not in architecture)
     parts = {'w_dec': w_dec, 'b_dec': b_dec, 'subtract_b_dec': subtract,
              'activation': activation, 'provenance': _provenance(cfg, architecture)}
     if activation == 'matching_pursuit':
         parts |= {'w_enc': None, 'b_enc': np.zeros(len(w_dec), np.float32), 'options': {
-            k: cfg.get(k) for k in ('residual_threshold', 'max_iterations',
-                                    'stop_on_duplicate_support')}}
+            'residual_threshold': number(cfg, 'residual_threshold', float, where),
+            'max_iterations': None if cfg.get('max_iterations') is None else number(
+                cfg, 'max_iterations', int, where),
+            'stop_on_duplicate_support': flag(cfg, 'stop_on_duplicate_support', where)}}
         parts['b_dec'] = b_dec if subtract else np.zeros_like(b_dec)
     else:
         parts['w_enc'], = take(t, 'W_enc', where=where)
@@ -72,7 +74,7 @@ def read(place: Place, norm_scaling_factor: float | None = None) -> Canonical:
     for key, value in (('d_in', c.d_in), ('d_sae', c.features)):
         require(cfg.get(key, value) == value, f'{where}: {key} is {cfg.get(key)!r} in cfg.json, '
                 f'{value} in the weights')
-    if cfg.get('rescale_acts_by_decoder_norm', activation == 'batch_topk'):
+    if flag(cfg, 'rescale_acts_by_decoder_norm', where, activation == 'batch_topk'):
         c = fold.unit_norm(dataclasses.replace(c, score='norm'))
     return _normalised(c, cfg, place, norm_scaling_factor)
 
@@ -147,8 +149,9 @@ def _written(c: Canonical) -> tuple[Canonical, dict, dict]:
 
 def _architecture(cfg: dict, where) -> str:
     """The 6.x name; layouts before 6 said standard and named the activation apart."""
-    name = cfg.get('architecture', 'standard')
-    function = cfg.get('activation_fn', cfg.get('activation_fn_str', 'relu'))
+    name = word(cfg, 'architecture', where, 'standard')
+    key = 'activation_fn' if 'activation_fn' in cfg else 'activation_fn_str'
+    function = word(cfg, key, where, 'relu')
     if name == 'standard' and function == 'topk':
         options = cfg.get('activation_fn_kwargs') or {}
         cfg['k'] = number(options, 'k', int, f'{where}: activation_fn_kwargs')
@@ -190,7 +193,8 @@ def _normalised(c: Canonical, cfg: dict, place: Place, factor: float | None) -> 
         require(isinstance(factor, (int, float)) and factor > 0, f'{where}: trained on activations '
                 'scaled by a factor that the folder does not hold (activation_scaler.json); pass '
                 'norm_scaling_factor, or 1 for raw activations')
-        return dataclasses.replace(c, input_scale=float(factor), output_scale=1 / float(factor))
+        return checked(dataclasses.replace(c, input_scale=float(factor),
+                                           output_scale=1 / float(factor)), str(where))
     require(how == 'covariance_whitening', f'{where}: normalize_activations {how!r} is unknown')
     t = files.tensors(place.folder / 'activation_whitening.safetensors')
     return fold.whiten(c, *take(t, 'mean', 'matrix', 'inverse_matrix', where=where))

@@ -86,10 +86,13 @@ def read_neverix(place: Place, subtract_b_dec: bool | None = None, k: int | None
         np.asarray(v, np.float32) for v in take(
             t, 'W_enc', 'b_enc', 'scaling_factor', 'W_dec', 'b_dec', 's_gate', 'b_gate',
             'mean_norm', 'tgt_mean_norm', where=where))
+    require(w_enc.ndim == 2 and all(v.shape == w_enc.shape[1:] for v in (b_enc, s, s_gate, b_gate))
+            and mean.size == target.size == 1, f'{where}: its arrays are of different sizes')
+    mean, target = mean.item(), target.item()
     require(bool(np.all(s > 0)) and mean > 0 and target > 0, f'{where}: a scale that is not '
             'positive')
     root = math.sqrt(w_enc.shape[0])
-    scaled = bool(mean != 1 or target != 1)
+    scaled = mean != 1 or target != 1
     parts = {'subtract_b_dec': subtract_b_dec, 'input_scale': root / mean if scaled else 1.0,
              'output_scale': target / root if scaled else 1.0, 'w_dec': w_dec, 'b_dec': b_dec,
              'provenance': {'format': 'neverix'}}

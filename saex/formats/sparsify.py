@@ -10,7 +10,7 @@ import numpy as np
 from saex.formats import files, fold
 from saex.formats.canonical import Canonical, checked
 from saex.formats.errors import require
-from saex.formats.place import Place, flipped, number, take
+from saex.formats.place import Place, flag, flipped, number, take
 
 
 def claims(place: Place) -> bool:
@@ -26,9 +26,10 @@ def read(place: Place) -> Canonical:
     activation = cfg.get('activation', 'topk')
     require(activation in ('topk', 'groupmax'), f'{where}: activation {activation!r}, expected '
             'topk or groupmax')
-    if cfg.get('signed'):
+    if flag(cfg, 'signed', where):
         activation = 'abs_topk'
-    size = cfg.get('num_latents') or cfg.get('expansion_factor', 0) * cfg.get('d_in', 0)
+    size = number(cfg, 'num_latents', int, where, 0) or (
+        number(cfg, 'expansion_factor', int, where, 0) * number(cfg, 'd_in', int, where, 0))
     require(not size or size == w_enc.shape[0], f'{where}: {w_enc.shape[0]} latents, cfg.json '
             f'says {size}')
     skip = t.get('W_skip')
@@ -36,7 +37,7 @@ def read(place: Place) -> Canonical:
         w_enc=flipped(w_enc, f'{where}: encoder.weight'), b_enc=b_enc, w_dec=w_dec, b_dec=b_dec,
         w_skip=None if skip is None else flipped(skip, f'{where}: W_skip'),
         activation=activation, options={'k': number(cfg, 'k', int, where)},
-        subtract_b_dec=not cfg.get('transcode', False),
+        subtract_b_dec=not flag(cfg, 'transcode', where),
         provenance={'format': 'sparsify', 'hook_name': place.folder.name,
                     **{k: v for k, v in cfg.items() if k not in ('k', 'd_in')}}), str(where))
 

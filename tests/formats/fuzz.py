@@ -5,7 +5,7 @@ npy members or its config, and loads it. The outcome is
 
     refused     FormatError: one line
     loaded      and then encode and reconstruct give finite numbers of the right shape
-    defect      any other exception, a NaN, more than LIMIT seconds or 1 GiB more memory
+    defect      any other exception, a NaN, more than LIMIT seconds or 4 GiB more address space
 
 Prints format x outcome and every defect; exits with 1 when there is one.
 """
@@ -199,7 +199,7 @@ def run(count, seed=0, formats=None):
 
 def main(count, seed=0):
     used = int(pathlib.Path('/proc/self/statm').read_text().split()[0]) * 4096
-    resource.setrlimit(resource.RLIMIT_AS, (used + 2 ** 30, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2 ** 32, resource.RLIM_INFINITY))
     table, defects = run(count, seed)
     print(json.dumps({'cases_for_each': count, 'seed': seed, 'outcomes': table,
                       'defects': defects}, indent=1))
