@@ -1,6 +1,7 @@
 """What this machine offers: versions, devices, memory; and what is missing."""
 import importlib.metadata
 import os
+import pathlib
 import platform
 
 import jax
@@ -28,6 +29,12 @@ def version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def cache() -> pathlib.Path:
+    """The folder for what can be made again: $SAEX_CACHE, else ~/.cache/saex."""
+    home = os.environ.get('SAEX_CACHE') or pathlib.Path.home() / '.cache' / 'saex'
+    return pathlib.Path(home)
 
 
 def memory() -> int:

@@ -4,7 +4,7 @@ from typing import Any, Mapping
 
 import jax
 
-from saex.evals import contexts, runner, suite
+from saex.evals import contexts, runner, sentences, suite
 from saex.evals.coder import RandomDictionary
 from saex.evals.dictionary import DictionaryCoder
 from saex.subjects import objective
@@ -43,7 +43,7 @@ def everything(made: Any, trained: Mapping[str, tuple], network: Any,
             for label, results in suite.control_results(
                     source, rows, recipe.model.features, k).items():
                 flat |= runner.scalars(results, label)
-        if hasattr(made.world, 'context_names'):
+        if hasattr(made.world, 'context_names') and ('tokens' in rows or source.pool):
             flat |= _contexts(made, trained, section, workdir)
     (workdir / 'warnings.txt').write_text('\n'.join(warnings) + '\n')
     return {k: v for k, v in flat.items() if v is not None or not k.endswith('l0_target')}
@@ -53,22 +53,22 @@ def _contexts(made: Any, trained: Mapping[str, tuple], section: Mapping,
               workdir: pathlib.Path) -> dict[str, float]:
     """What latents on text respond to, a random dictionary beside them; the contexts go
     to workdir/contexts/NAME.txt."""
-    flat, folder, held = {}, workdir / 'contexts', {}
+    flat, folder, held, coders = {}, workdir / 'contexts', {}, []
     folder.mkdir(exist_ok=True)
     key = jax.random.key(section.get('seed', 1234) + 1)
-    coders = []
     for name, (state, source) in trained.items():
         if source.fingerprint not in held:
             held[source.fingerprint] = contexts.sample(source, key, section['sequences'])
-        model = made.recipes[name].model
-        coders.append((name, DictionaryCoder(model, state.params, state.stats),
-                       held[source.fingerprint]))
+        coders.append((name, DictionaryCoder(made.recipes[name].model, state.params,
+                                             state.stats), held[source.fingerprint]))
     name, _, rows = coders[0]
-    k = max(1, round(_target(made.recipes[name].section) or 8))
+    recipe = made.recipes[name]
     coders.append(('floors/random_dictionary', RandomDictionary.fit(
-        jax.random.key(0), rows['x'][:16384], made.recipes[name].model.features, k), rows))
+        jax.random.key(0), rows['x'][:16384], recipe.model.features,
+        max(1, round(_target(recipe.section) or 8))), rows))
+    describe = contexts.describe if 'tokens' in rows else sentences.describe
     for name, coder, rows in coders:
-        found = contexts.describe(coder, made.world, rows)
+        found = describe(coder, made.world, rows)
         flat |= {f'{name}/{key}': value for key, value in found.scalars.items()}
         (folder / f'{name.replace("/", "_")}.txt').write_text(found.text)
     return flat

@@ -305,7 +305,7 @@ def _subject(made: Plan, workdir: pathlib.Path) -> tuple[Network, Network]:
     start, _ = jax.jit(problem.init)(jax.random.fold_in(jax.random.key(seed), 0), None)
     untrained = Network(made.model, start)
     name = _hash([section, made.world.fingerprint, seed, _code_version(), jax.__version__])
-    cached = _cache() / 'subjects' / f'{name}.safetensors'
+    cached = env.cache() / 'subjects' / f'{name}.safetensors'
     if _whole(cached):
         return Network(made.model, tree.unflatten(load_file(cached))), untrained
     member = Member('subject', problem, made.subject_optimizer, section['steps'], seed,
@@ -342,11 +342,6 @@ def _pretrained(model: Any, section: Mapping, seed: int) -> tuple[Network, Netwo
                         family=section.get('family'))
     start = jax.jit(lambda key: model.init(key, *model.example())['params'])
     return network, Network(model, start(jax.random.key(seed)))
-
-
-def _cache() -> pathlib.Path:
-    home = os.environ.get('SAEX_CACHE') or pathlib.Path.home() / '.cache' / 'saex'
-    return pathlib.Path(home)
 
 
 def _code_version() -> str:

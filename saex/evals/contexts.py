@@ -39,7 +39,7 @@ def sample(source: Any, key: jax.Array, n: int) -> dict[str, np.ndarray]:
 def describe(coder: Any, world: Any, rows: dict[str, np.ndarray]) -> Found:
     """coder: of saex/evals/coder.py. world: has token_names, state_names, context_names.
     rows: of `sample`."""
-    codes = _codes(coder, rows['x'])
+    codes = codes_of(coder, rows['x'])
     half = rows['sequence'] % 2 == 1
     holds = {'token': sparse.csr_matrix(
         (np.ones(len(half)), (np.arange(len(half)), rows['tokens'])),
@@ -49,7 +49,7 @@ def describe(coder: Any, world: Any, rows: dict[str, np.ndarray]) -> Found:
     fired = codes.astype(bool).astype(float)
     count = np.stack([np.asarray(fired[half == h].sum(0)).ravel() for h in (0, 1)])
     judged = count.min(0) >= FIRINGS
-    best = {kind: _best(fired, table, half) for kind, table in holds.items()}
+    best = {kind: best_column(fired, table, half) for kind, table in holds.items()}
     lexical = judged & (best['token'].hits >= 0.5 * np.maximum(count[1], 1))
     masks = {'lexical': ('token', lexical, world.token_names),
              'context': ('context', judged & ~lexical, world.context_names)}
@@ -70,13 +70,13 @@ def describe(coder: Any, world: Any, rows: dict[str, np.ndarray]) -> Found:
     return Found(scalars, '\n'.join(lines) + '\n')
 
 
-class _Best(NamedTuple):
+class Best(NamedTuple):
     choice: np.ndarray        # [F] column chosen on even sequences
     f1: np.ndarray            # [F] on odd ones
     hits: np.ndarray          # [F] rows of the odd half on which both hold
 
 
-def _best(fired, table, half) -> _Best:
+def best_column(fired, table, half) -> Best:
     """The column of table [N, C] that each latent of fired [N, F] detects best."""
     scores, hits = [], []
     for h in (False, True):
@@ -87,10 +87,10 @@ def _best(fired, table, half) -> _Best:
         hits.append(both)
     choice = scores[0].argmax(0)
     latents = np.arange(fired.shape[1])
-    return _Best(choice, scores[1][choice, latents], hits[1][choice, latents])
+    return Best(choice, scores[1][choice, latents], hits[1][choice, latents])
 
 
-def _codes(coder, x) -> sparse.csc_matrix:
+def codes_of(coder, x) -> sparse.csc_matrix:
     """[N, F], the rows encoded in batches of one shape."""
     encode = jax.jit(lambda coder, x: coder.codes({'x': x}))
     parts = []
@@ -104,16 +104,18 @@ def _codes(coder, x) -> sparse.csc_matrix:
 def _contexts(codes, latent, rows, world) -> list[str]:
     """The rows on which the latent is largest, in their text; one of equal sequences."""
     column = codes[:, latent]
+    read = world.tokens.text if hasattr(world, 'tokens') else lambda ids: ''.join(
+        world.token_names[i] for i in ids)
     order, lines, seen = column.indices[np.argsort(-column.data, kind='stable')], [], set()
     for row in order:
         n, t = rows['sequence'][row], rows['position'][row]
         if rows['sequences'][n].tobytes() in seen:
             continue
         seen.add(rows['sequences'][n].tobytes())
-        pieces = [world.token_names[i] for i in rows['sequences'][n]]
-        text = (''.join(pieces[max(t - BEFORE, 0):t]), pieces[t],
-                ''.join(pieces[t + 1:t + 1 + AFTER]))
-        before, token, after = (part.replace('\n', '\\n') for part in text)
+        sequence = rows['sequences'][n]
+        before, token, after = (read(part).replace('\n', '\\n') for part in (
+            sequence[max(t - BEFORE, 0):t], sequence[t:t + 1],
+            sequence[t + 1:t + 1 + AFTER]))
         lines.append(f'{codes[row, latent]:7.2f}  {before}«{token}»{after}')
         if len(lines) == SHOWN:
             break

@@ -54,7 +54,8 @@ def sample(source: Any, section: Mapping) -> dict:
         return {'rows': {k: np.asarray(v) for k, v in rows.items()}}
     n = section.get('sequences', 4096)
     rows = source.rows(key, n)
-    rows['split'] = (rows['sequence'] % 2).astype(np.float32)
+    if 'sequence' in rows:
+        rows['split'] = (rows['sequence'] % 2).astype(np.float32)
     made = {'rows': {k: v for k, v in rows.items() if k not in ('sequence', 'position')}}
     if not getattr(source, 'splice_site', ''):
         return made

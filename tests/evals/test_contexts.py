@@ -46,5 +46,5 @@ def test_planted_latents_are_found_and_scored_by_hand():
 
 
 def test_padding_of_the_last_batch_counts_nothing():
-    codes = contexts._codes(Coder(), jnp.ones((5, 3)))
+    codes = contexts.codes_of(Coder(), jnp.ones((5, 3)))
     assert codes.shape == (5, 3) and codes.sum() == 15

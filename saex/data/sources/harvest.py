@@ -171,7 +171,8 @@ class Harvest:
         start), posterior, sequence, position. With mix or pool: x, mask, sequence alone."""
         batch = self.sequences_of(key, n)
         if self.mix or self.pool:
-            sequence = np.arange(n)[:, None] + 0 * np.asarray(batch['tokens'])
+            tokens = np.asarray(batch['tokens'])
+            sequence = np.arange(len(tokens))[:, None] + 0 * tokens
             rows = self._rows(batch, sequence[..., None])
             return {'x': np.asarray(rows['x']), 'sequence': np.asarray(rows['where'])[:, 0],
                     'mask': np.ones(len(rows['x']), np.float32)}
@@ -189,10 +190,11 @@ class Harvest:
             'position': position, 'posterior': np.asarray(posterior(batch))[keep]}
 
     def sequences_of(self, key, n: int) -> dict:
-        """n whole sequences, held out where the world can; harvest leaves out what
-        max_norm masks."""
+        """n whole sequences, held out where the world can (all of them where they are
+        fewer); harvest leaves out what max_norm masks."""
         held_out = getattr(self.world, 'held_out', None)
-        batch = dict(sampler(held_out() if held_out else self.world)(key, n))
+        world = held_out() if held_out else self.world
+        batch = dict(sampler(world)(key, min(n, getattr(world, 'count', n))))
         if self.max_norm:
             batch['harvest'] = batch['harvest'] & self._calm(self._captured(batch)['x'])
         return batch

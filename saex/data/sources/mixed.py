@@ -23,6 +23,8 @@ class Mixed:
     world: Any = None
     subject: Any = None
 
+    pool = ''
+
     def __post_init__(self):
         self.parts, self.weights, problems = [], [], []
         for name, section in sorted(self.sources.items()):

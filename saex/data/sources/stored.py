@@ -5,7 +5,7 @@ import hashlib
 import json
 from typing import Any
 
-from saex import config
+from saex import config, env
 from saex.data import stream
 from saex.data.store import layout
 from saex.data.store.read import Store
@@ -14,7 +14,8 @@ from saex.data.store.write import write
 
 @dataclasses.dataclass
 class Stored:
-    """Rows of `harvest`, a section of data/sources/harvest.py, by way of the store at `path`.
+    """Rows of `harvest`, a section of data/sources/harvest.py, by way of the store at `path`
+    ('' is one in the cache, by its fingerprint).
 
     What the store lacks is harvested first; an interrupted harvest goes on at the next
     shard. A store of another model, site, tokenizer, mask, corpus or size is refused. The
@@ -27,8 +28,8 @@ class Stored:
     """
     world: Any
     subject: Any
-    path: str
     harvest: dict
+    path: str = ''
     store_rows: int = 0
     dtype: str = 'bfloat16'
     shard: int = 65536
@@ -52,6 +53,10 @@ class Stored:
         self.live = config.build(
             'saex.data.sources', {'name': 'harvest', **self.harvest}, where='source.harvest',
             world=self.world, subject=self.subject, seed=self.seed)
+
+    @property
+    def pool(self) -> str:
+        return self.live.pool
 
     @property
     def splice_site(self) -> str:
@@ -83,9 +88,9 @@ class Stored:
         columns = {name: (shape, self.dtype if kind == 'float' else kind)
                    for name, (shape, kind) in self.live.columns.items()}
         rows = self.store_rows or self._most()
-        write(self.path, self.live.chunk, rows, columns, self.live.about, self.shard,
-              self.block)
-        return Store(self.path)
+        path = self.path or env.cache() / 'stores' / self.fingerprint[:16]
+        write(path, self.live.chunk, rows, columns, self.live.about, self.shard, self.block)
+        return Store(path)
 
     def _most(self) -> int:
         """Rows that every sequence of the world gives if nothing is masked."""

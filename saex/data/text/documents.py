@@ -14,6 +14,7 @@ from saex.config import ConfigError
 SUFFIXES = ('.jsonl', '.parquet', '.txt')
 SKIPPED = ('test', 'tests', 'idle_test', 'site-packages', '__pycache__', 'lib2to3')
 LEAST, MOST = 60, 100_000          # characters of a document of the built-in corpus; of any
+_ENDS = re.compile(r'\n\s*\n|(?<=[.!?])\s+(?=[A-Z])')
 _COMMENTS = re.compile(r'(?:^[ \t]*#[^\n]*\n){2,}', re.M)
 
 
@@ -65,6 +66,19 @@ def clean(documents: Iterable[str], most: int = 0) -> Corpus:
             digest.update(mark)
             kept.append(whole)
     return Corpus(kept, digest.hexdigest(), counts)
+
+
+def sentences(documents: Iterable[str]) -> list[str]:
+    """The sentences of prose, each once: split at blank lines and after . ! ? before a
+    capital; four words or more, two thirds of the characters letters (code is not)."""
+    found = {}
+    for text in documents:
+        for piece in _ENDS.split(text):
+            line = ' '.join(piece.split())
+            letters = sum(c.isalpha() or c == ' ' for c in line)
+            if line.count(' ') >= 3 and 3 * letters >= 2 * len(line):
+                found[line] = None
+    return list(found)
 
 
 def builtin(root: str | os.PathLike = '') -> Iterator[str]:

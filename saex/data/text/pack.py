@@ -6,6 +6,8 @@
                boundary, the last row of a document is padded
     examples   one row for each document, cut at T + 1 tokens: a forward for each example,
                no concatenation (FAST, R3 of the methods; reconstructed)
+    sentences  one row for each sentence, cut at T tokens with <eos> last (what encoders of
+               sentences are given)
 """
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ import numpy as np
 from saex.config import ConfigError
 from saex.data.text.tokens import Tokens
 
-PACKINGS = ('packed', 'split', 'examples')
+PACKINGS = ('packed', 'split', 'examples', 'sentences')
 LEAST = 8            # tokens of a row that is not full
 
 
@@ -31,8 +33,11 @@ def pack(encoded: list[np.ndarray], tokens: Tokens, length: int, packing: str) -
     """Rows of T + 1 = length + 1 tokens. A tokenizer without BOS or EOS goes without, and
     pads with EOS, then 0 where it has no padding (padding is told by document = -1).
     Raises ConfigError when not one row can be made."""
-    whole = [_framed(ids, i, tokens) for i, ids in enumerate(encoded) if len(ids)]
     size, short = length + 1, 0
+    if packing == 'sentences':
+        frame = (tokens.bos is not None) + (tokens.eos is not None)
+        encoded, packing = [ids[:length - frame] for ids in encoded], 'examples'
+    whole = [_framed(ids, i, tokens) for i, ids in enumerate(encoded) if len(ids)]
     if packing == 'packed':
         joined = np.concatenate(whole, axis=1) if whole else np.zeros((3, 0), np.int32)
         count = joined.shape[1] // size

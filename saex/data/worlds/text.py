@@ -2,13 +2,12 @@
 import dataclasses
 import functools
 import hashlib
-import os
-import pathlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from saex import env
 from saex.config import ConfigError, suggest
 from saex.data import _fingerprint
 from saex.data.text import documents as documents_lib, pack, tokens as tokens_lib
@@ -27,7 +26,7 @@ class Text:
         (text/documents.py). field: of JSONL and Parquet. documents: how many at most.
     tokenizer: a local Hugging Face directory; '' trains a byte-level BPE of `vocab_size`
         tokens on the documents and caches it.
-    length: T. packing: 'packed', 'split' or 'examples' (text/pack.py).
+    length: T. packing: 'packed', 'split', 'examples' or 'sentences' (text/pack.py).
     mask: positions that are not harvested, at training and at evaluation alike: 'bos',
         'special'; padding never is. What a subject makes too large is masked by the source
         (`max_norm`).
@@ -180,9 +179,8 @@ def _corpus(path, field, most):
 def _tokens(path, field, most, tokenizer, size):
     if tokenizer:
         return tokens_lib.load(tokenizer)
-    home = os.environ.get('SAEX_CACHE') or pathlib.Path.home() / '.cache' / 'saex'
     held = _corpus(path, field, most).documents
-    return tokens_lib.train(held, size, pathlib.Path(home) / 'tokenizers')
+    return tokens_lib.train(held, size, env.cache() / 'tokenizers')
 
 
 @functools.lru_cache(maxsize=8)
@@ -192,4 +190,7 @@ def _rows(path, field, most, tokenizer, size, seed, test_share, split, length, p
     cut = max(1, round(test_share * len(held)))
     chosen = np.sort(order[:cut] if split == 'test' else order[cut:])
     made = _tokens(path, field, most, tokenizer, size)
-    return pack.pack(made.encode([held[i] for i in chosen]), made, length, packing)
+    texts = [held[i] for i in chosen]
+    if packing == 'sentences':
+        texts = documents_lib.sentences(texts)
+    return pack.pack(made.encode(texts), made, length, packing)

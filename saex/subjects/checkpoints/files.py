@@ -10,7 +10,7 @@ from saex.config import ConfigError
 __all__ = []       # not itself a subject
 
 INDEX = 'model.safetensors.index.json'
-PATTERNS = ['config.json', '*.safetensors', INDEX]
+PATTERNS = ['config.json', '*.safetensors', INDEX, 'tokenizer*.json', 'special_tokens_map.json']
 
 
 def directory(source: str | pathlib.Path, revision: str | None = None) -> pathlib.Path:
