@@ -28,7 +28,7 @@ def kth_largest(x: jax.Array, k, axis: int | None = -1) -> jax.Array:
     +inf (nothing is as large); above the length gives the smallest. No gradient; x has no NaN.
     """
     rank = _rank(jax.lax.stop_gradient(x))
-    shape = jnp.sum(rank[...] == 0, axis=axis, keepdims=True).shape
+    shape = jax.eval_shape(lambda r: jnp.sum(r, axis=axis, keepdims=True), rank).shape
     k = jnp.broadcast_to(jnp.asarray(k, jnp.int32), shape)
 
     def halve(_, bounds):
@@ -37,7 +37,8 @@ def kth_largest(x: jax.Array, k, axis: int | None = -1) -> jax.Array:
         enough = jnp.sum(rank >= middle, axis=axis, keepdims=True, dtype=jnp.int32) >= k
         return jnp.where(enough, middle, low), jnp.where(enough, high, middle - 1)
 
-    bounds = (jnp.full(shape, 0, jnp.uint32), jnp.full(shape, 0xFFFFFFFE, jnp.uint32))
+    bounds = tuple(jnp.broadcast_to(_rank(jnp.float32(end)), shape)
+                   for end in (-jnp.inf, jnp.inf))
     low, _ = jax.lax.fori_loop(0, 32, halve, bounds)
     smallest = jnp.min(jax.lax.stop_gradient(x), axis=axis, keepdims=True)
     found = jnp.maximum(_value(low), smallest.astype(jnp.float32))
