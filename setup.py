@@ -18,6 +18,7 @@ setup(
         'cuda12': ['jax[cuda12]'],
         'cuda13': ['jax[cuda13]'],
         'text': ['transformers>=5.15', 'tokenizers>=0.22'],
+        'hub': ['huggingface_hub>=1.0'],
         'plots': ['matplotlib>=3.8'],
         'tensorboard': ['tensorboardX>=2.6'],
         'wandb': ['wandb'],
@@ -25,6 +26,6 @@ setup(
         'parity': ['sae-lens==6.54.12', 'dictionary-learning==0.1.0', 'eai-sparsify==1.3.3',
                    'overcomplete==0.3.0'],
         'test': ['pytest>=8', 'pytest-xdist>=3.5', 'nbformat>=5', 'packaging', 'setuptools>=70.1',
-                 'tokenizers>=0.22'],
+                 'tokenizers>=0.22', 'huggingface_hub>=1.0'],
     },
 )

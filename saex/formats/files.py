@@ -66,7 +66,7 @@ def names(path: pathlib.Path) -> list[str]:
 def write_tensors(path: pathlib.Path, arrays: dict) -> None:
     """A .safetensors file of contiguous arrays."""
     from safetensors.numpy import save_file
-    save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, path)
+    save_file({k: np.asarray(v, order='C') for k, v in arrays.items()}, path)
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:

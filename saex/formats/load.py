@@ -5,10 +5,10 @@ or none, is refused in words, and so is a folder that holds several dictionaries
 `format` where the files cannot say.
 """
 import pathlib
-from typing import Any
+from typing import Any, Mapping
 
-from saex.formats import (circuit_tracer, dictionary_learning, files, gemma_scope, llama_scope,
-                          openai, saelens, smaller, sparsify)
+from saex.formats import (circuit_tracer, dictionary_learning, files, gemma_scope, hub as hub_,
+                          llama_scope, openai, saelens, smaller, sparsify)
 from saex.formats.canonical import Canonical
 from saex.formats.errors import FormatError, require
 from saex.formats.place import Place
@@ -31,14 +31,19 @@ WRITERS = {
     'dictionary_learning': dictionary_learning.write, 'circuit_tracer': circuit_tracer.write}
 
 
-def load(path: str | pathlib.Path, item: str | None = None, format: str | None = None,
-         **options: Any) -> Canonical:
-    """The dictionary at a local path (a file, or the folder of one dictionary).
+def load(path: str | pathlib.Path, item: str | None = None, format: str | None = None, *,
+         hub: Mapping | None = None, **options: Any) -> Canonical:
+    """The dictionary at a local path (a file, or the folder of one dictionary), or in a
+    repository of the Hub (owner/name).
 
     item: a name below path, of a folder that holds several. format: one of READERS, where
-    recognition is ambiguous. options: what the reader of that format asks for in words.
-    Raises FormatError, a ValueError of one line.
+    recognition is ambiguous. hub: revision, token, endpoint, cache of hub.fetch. options:
+    what the reader of that format asks for in words. Raises FormatError, a ValueError of one
+    line.
     """
+    require(str(path) not in ('', '.') and '\0' not in str(path), f'{str(path)!r}: not a path')
+    if not pathlib.Path(path).exists() and hub_.NAME.fullmatch(str(path)):
+        path = hub_.fetch(str(path), item, **(hub or {}))
     place = Place(files.inside(path, item) if item else path)
     name = format or recognise(place)
     require(name in READERS, f'format {name!r} is unknown; known: {", ".join(READERS)}')

@@ -19,7 +19,7 @@ from saex.dictionary.decoders import linear as decoders
 from saex.dictionary.encoders import linear as encoders
 from saex.dictionary.model import Dictionary
 from saex.dictionary.transforms import standardise
-from saex.formats import fold, saelens
+from saex.formats import files, fold, load, saelens
 from saex.formats.canonical import Canonical, checked
 from saex.formats.errors import FormatError, require
 
@@ -77,6 +77,41 @@ def to_dictionary(c: Canonical, **options: Any) -> tuple[Dictionary, dict, dict]
             tree.unflatten(cast(stats, variables['stats'])))
 
 
+def open_folder(path: str | pathlib.Path, item: str | None = None, format: str | None = None,
+                selector: Mapping | str | None = None, **options: Any
+                ) -> tuple[Dictionary, dict, dict]:
+    """(model, params, stats) of a saved dictionary, of saex or any format of load.py.
+
+    selector: a section to convert to; options: of load.load. Raises FormatError.
+    """
+    here = pathlib.Path(path, item or '')
+    if format is None and (here / 'cfg.json').is_file():
+        cfg = files.json_file(here / 'cfg.json')
+        if cfg.get('architecture') == 'saex':
+            require(selector is None, f'{here}: a composition of its own keeps its selector')
+            return _own(here, cfg)
+    found = load.load(path, item, format, **options)
+    return to_dictionary(found, **({} if selector is None else {'selector': selector}))
+
+
+def _own(folder: pathlib.Path, cfg: Mapping) -> tuple[Dictionary, dict, dict]:
+    """A dictionary that was saved under its own parameter names, by its recipe."""
+    meta = cfg.get('metadata') or {}
+    require(isinstance(meta.get('recipe'), dict), f'{folder}: no recipe in metadata, so its parts '
+            'are unknown')
+    model = build.dictionary(meta['recipe'], cfg['d_in'], d_out=meta.get('d_out'))
+    rows = jax.ShapeDtypeStruct((2, cfg['d_in']), np.float32)
+    wanted = tree.flatten(jax.eval_shape(model.init, jax.random.key(0), rows))
+    found = files.tensors(folder / 'sae_weights.safetensors')
+    require(set(found) == set(wanted), f'{folder}: the file and its recipe differ in '
+            f'{", ".join(sorted(set(found) ^ set(wanted))[:6])}')
+    for name, like in wanted.items():
+        require(found[name].shape == like.shape, f'{folder}: {name} has shape '
+                f'{found[name].shape}, its recipe {like.shape}')
+    made = tree.unflatten({k: jax.numpy.asarray(found[k], v.dtype) for k, v in wanted.items()})
+    return model, made['params'], made['stats']
+
+
 def save(directory: str | pathlib.Path, model: Dictionary, params: Mapping, stats: Mapping,
          provenance: Mapping) -> None:
     """SAELens's folder of a trained dictionary, whole or not at all."""
@@ -87,7 +122,8 @@ def save(directory: str | pathlib.Path, model: Dictionary, params: Mapping, stat
         flat = tree.flatten({'params': params, 'stats': stats})
         saelens.folder(directory, {k: np.asarray(v, np.float32) for k, v in flat.items()}, {
             'architecture': 'saex', 'd_in': model.d_in, 'd_sae': model.features,
-            'dtype': 'float32', 'metadata': {'saex_version': __version__, **provenance}},
+            'dtype': 'float32', 'metadata': {'saex_version': __version__, **provenance} | (
+                {} if model.target is None else {'d_out': model.target.d_in})},
             stats['frequency'])
 
 
