@@ -10,7 +10,8 @@ from saex.config import ConfigError
 __all__ = []       # not itself a subject
 
 INDEX = 'model.safetensors.index.json'
-PATTERNS = ['config.json', '*.safetensors', INDEX, 'tokenizer*.json', 'special_tokens_map.json']
+PATTERNS = ['config.json', 'model*.safetensors', INDEX, 'tokenizer*.json',
+            'special_tokens_map.json']
 
 
 def directory(source: str | pathlib.Path, revision: str | None = None) -> pathlib.Path:
@@ -28,15 +29,29 @@ def directory(source: str | pathlib.Path, revision: str | None = None) -> pathli
     except ImportError as e:
         raise ConfigError(f'{source}: not a directory here; to read it from the Hub, '
                           f'pip install saex[text]') from e
+    from huggingface_hub import errors
     try:
         return pathlib.Path(huggingface_hub.snapshot_download(
             str(source), revision=revision, allow_patterns=PATTERNS))
-    except (OSError, ValueError) as e:      # the Hub's errors are subclasses of these two
-        reason = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
-        raise ConfigError(
-            f'{source}: not a directory here, and the Hub gave no such model ({reason}); for '
-            f'a gated one accept its terms at https://huggingface.co/{source}, then run '
-            f'hf auth login') from e
+    except (errors.HTTPError, OSError, ValueError) as e:
+        raise ConfigError(f'{source}: not a directory here, and {_reason(source, e)}') from e
+
+
+def _reason(source: Any, e: Exception) -> str:
+    """What the Hub's error means and what to do, in one line."""
+    from huggingface_hub import errors
+    if isinstance(e, errors.GatedRepoError):
+        return (f'gated on the Hub: accept its terms at https://huggingface.co/{source}, then '
+                f'run hf auth login')
+    if isinstance(e, errors.RepositoryNotFoundError):
+        return 'the Hub has no such repository; for a private one run hf auth login'
+    if isinstance(e, errors.RevisionNotFoundError):
+        return 'the Hub has no such revision of it'
+    first = (str(e).strip() or type(e).__name__).splitlines()[0]
+    if isinstance(e, ValueError):
+        return f'not the name of a repository ({first})'
+    return (f'the Hub cannot be reached ({first}); give a local directory, or try again: a '
+            f'download goes on where it stopped')
 
 
 def read_config(path: pathlib.Path) -> dict:

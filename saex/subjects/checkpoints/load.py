@@ -13,7 +13,7 @@ import numpy as np
 
 from saex import tree
 from saex.config import ConfigError, suggest
-from saex.subjects.checkpoints import files
+from saex.subjects.checkpoints import files, shard
 from saex.subjects.network import Network
 
 __all__ = []       # not itself a subject
@@ -45,9 +45,10 @@ def load(source: str | pathlib.Path, dtype: Any = None, sharding: Any = None,
     """The subject that `source` (a local directory, or a repository of the Hub) holds.
 
     dtype: of the parameters; None keeps what is stored. sharding: a jax Sharding, or
-    `fn(path, shape) -> Sharding`; tensors go onto it one by one, so that no host ever holds
-    the whole model. family: in place of the config's model_type.
-    Raises ConfigError that lists every weight that is missing, unused or of a wrong shape.
+    `fn(path, shape) -> Sharding` such as shard.over(mesh); tensors go onto it one by one, so
+    that no host ever holds the whole model. family: in place of the config's model_type.
+    Raises ConfigError that lists every weight that is missing, unused, of a wrong shape, not
+    finite, or of a head that the config ties to other values.
     """
     path = files.directory(source, revision)
     model, table = _described(path, family)
@@ -68,7 +69,10 @@ def _described(path: pathlib.Path, family: str | None) -> tuple[Any, Family]:
         raise ConfigError(f'{path}: model_type {kind!r} ' + (
             f'has several towers; choose family={" or ".join(map(repr, towers))}' if towers
             else f'is unknown; {suggest(kind, known)}'))
-    model = known[kind].model(config)
+    try:
+        model = known[kind].model(config)
+    except (KeyError, TypeError) as e:
+        raise ConfigError(f'{path / "config.json"}: not a config of {kind!r} ({e!r})') from e
     problems = getattr(model, 'problems', list)()
     if problems:
         raise ConfigError([f'{path}: {p}' for p in problems])
@@ -82,34 +86,52 @@ def read(model: Any, family: Family, tensors: Mapping[str, np.ndarray], dtype: A
         lambda: model.init(jax.random.key(0), *model.example()))['params'])
     names = {name.removeprefix(family.prefix): name for name in tensors}
     wanted = {path: _names(family, path, names) for path in shapes}
-    used = {n for found in wanted.values() for n in found}
-    tied = ('lm_head.weight', 'embed_out.weight') if getattr(model, 'tied', False) else ()
-    ignored = re.compile('|'.join((*family.ignore, *tied)) or '(?!)')
-    problems = [f'missing weight: {n}' for n in sorted(used) if n not in names]
-    problems += [f'unused weight: {names[n]}' for n in sorted(names)
-                 if n not in used and not ignored.fullmatch(n)]
+    problems = _unknown(model, family, names, {n for row in wanted.values() for n in row})
+    if len(names) < len(tensors):
+        problems.append(f'weights with and without {family.prefix!r} before one name')
     if problems:
         raise ConfigError(problems)
     params = {}
     for path, shape in shapes.items():
         value = _convert(model, family, path, [tensors[names[n]] for n in wanted[path]],
                          shape.shape)
+        named = ', '.join(wanted[path])
         if value.shape != shape.shape:
-            problems.append(f'{", ".join(wanted[path])}: {list(value.shape)} after conversion '
-                            f'to {path}; the config asks for {list(shape.shape)}')
-            continue
-        params[path] = place(value if dtype is None else value.astype(dtype), path, sharding)
+            problems.append(f'{named}: {list(value.shape)} after conversion to {path}; the '
+                            f'config asks for {list(shape.shape)}')
+        elif not np.isfinite(value).all():
+            problems.append(f'{named}: holds NaN or infinity')
+        else:
+            value = value if dtype is None else value.astype(dtype)
+            params[path] = shard.place(value, path, sharding)
+    problems += _untied(wanted, names, tensors)
     if problems:
         raise ConfigError(problems)
     return tree.unflatten(params)
 
 
-def place(value: np.ndarray, path: str, sharding: Any) -> jax.Array:
-    """One host tensor on its devices; each receives its own slice only."""
-    where = sharding(path, value.shape) if callable(sharding) else sharding
-    if where is None:
-        return jax.numpy.asarray(value)
-    return jax.make_array_from_callback(value.shape, where, lambda index: value[index])
+TIED = ('lm_head.weight', 'embed_out.weight', 'lm_head.decoder.weight',
+        'cls.predictions.decoder.weight')
+
+
+def _unknown(model, family, names, used) -> list[str]:
+    """Lines of the weights that are missing and of those that nothing uses."""
+    tied = TIED if getattr(model, 'tied', False) else ()
+    ignored = re.compile('|'.join((*family.ignore, *map(re.escape, tied))) or '(?!)')
+    return [f'missing weight: {n}' for n in sorted(used) if n not in names] + [
+        f'unused weight: {names[n]}' for n in sorted(names)
+        if n not in used and not ignored.fullmatch(n)]
+
+
+def _untied(wanted, names, tensors) -> list[str]:
+    """Lines of heads that are stored beside the embedding they are tied to and differ."""
+    used = {n for row in wanted.values() for n in row}
+    heads = [names[n] for n in TIED if n in names and n not in used]
+    if not heads:
+        return []
+    token = tensors[names[wanted['token/embedding'][0]]]
+    return [f'{head}: the config ties it to the token embedding, but it differs'
+            for head in heads if not np.array_equal(tensors[head], token)]
 
 
 def _names(family: Family, path: str, names: Mapping[str, str]) -> tuple[str, ...]:

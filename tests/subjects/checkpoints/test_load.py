@@ -1,6 +1,7 @@
 import json
 import pathlib
 import shutil
+from unittest import mock
 
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
@@ -10,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from saex import config
-from saex.subjects.checkpoints import decoders, files
+from saex.subjects.checkpoints import decoders, files, shard
 from saex.subjects.checkpoints.load import load
 from saex.subjects.rotary import Rotary
 
@@ -66,7 +67,8 @@ PATCHES = (('encoder.layer.', 'layers.'), ('attention.attention.query', 'attenti
                      ('LayerNorm.bias', 'LayerNorm.beta'))),
     ('bert', lambda t: {**t, 'bert.pooler.dense.weight': np.ones((8, 8)),
                         'cls.seq_relationship.weight': np.ones((2, 8)),
-                        'cls.predictions.decoder.weight': np.ones((13, 8)),
+                        'cls.predictions.decoder.weight':
+                        t['bert.embeddings.word_embeddings.weight'].copy(),
                         'bert.embeddings.position_ids': np.arange(32)}),
     ('esm', renamed(('LayerNorm.gamma', 'LayerNorm.weight'),
                     ('LayerNorm.beta', 'LayerNorm.bias'))),
@@ -100,6 +102,23 @@ def test_missing_unused_and_misshapen_weights_are_all_listed(folder):
     assert e.value.problems == [
         'missing weight: layers.1.self_attn.k_proj.weight', 'missing weight: norm.weight',
         'unused weight: model.extra']
+
+
+@pytest.mark.parametrize('family, change, line', [
+    ('gpt2', lambda t: {**t, 'lm_head.weight': t['transformer.wte.weight'] + 1},
+     'lm_head.weight: the config ties it to the token embedding, but it differs'),
+    ('esm', lambda t: {**t, 'lm_head.decoder.weight': np.ones((13, 8), np.float32)},
+     'lm_head.decoder.weight: the config ties it'),
+    ('llama', lambda t: {**t, 'model.norm.weight': np.full(8, np.nan, np.float32)},
+     'norm.weight: holds NaN or infinity'),
+    ('llama', lambda t: {**t, 'norm.weight': np.ones(8, np.float32)},
+     "weights with and without 'model.' before one name"),
+    ('llama', lambda t: {k: v for k, v in t.items() if k != 'lm_head.weight'},
+     'missing weight: lm_head.weight'),
+])
+def test_values_that_cannot_be_right(folder, family, change, line):
+    with pytest.raises(config.ConfigError, match=line):
+        load(folder(family, change))
 
 
 def test_wrong_shape_names_both(folder):
@@ -155,19 +174,43 @@ def test_no_model_there(tmp_path):
     (tmp_path / 'config.json').write_text('{"model_type": "llamma"}')
     with pytest.raises(config.ConfigError, match='did you mean llama'):
         load(tmp_path)
+    (tmp_path / 'config.json').write_text('{"model_type": "llama", "hidden_size": 8}')
+    with pytest.raises(config.ConfigError, match="not a config of 'llama'"):
+        load(tmp_path)
 
 
-@pytest.mark.parametrize('source, error, expected', [
-    ('org/gated', OSError('403 Client Error\nlong text'), 'accept its terms .*org/gated'),
-    ('org/gone', ValueError('404'), r'the Hub gave no such model \(404\)')])
-def test_hub_errors_are_one_line(monkeypatch, source, error, expected):
-    class Hub:
-        def snapshot_download(self, *args, **kwargs):
-            raise error
-    monkeypatch.setitem(__import__('sys').modules, 'huggingface_hub', Hub())
+@pytest.mark.parametrize('error, status, expected', [
+    ('GatedRepoError', 403, 'accept its terms at https://huggingface.co/org/name, then run hf'),
+    ('RepositoryNotFoundError', 401, 'no such repository; for a private one run hf auth'),
+    ('RevisionNotFoundError', 404, 'no such revision'),
+    ('HfHubHTTPError', 503, r'cannot be reached \(first line\); give a local directory'),
+    ('OfflineModeIsEnabled', None, 'cannot be reached'),
+    ('LocalEntryNotFoundError', None, 'cannot be reached'),
+    ('HFValidationError', None, 'not the name of a repository')])
+def test_hub_errors_are_one_line(monkeypatch, error, status, expected):
+    hub = pytest.importorskip('huggingface_hub')
+    errors = pytest.importorskip('huggingface_hub.errors')
+    response = mock.Mock(headers={}, status_code=status)
+
+    def download(*args, **kwargs):
+        kind = getattr(errors, error)
+        raise kind('first line\nsecond', **({'response': response} if status else {}))
+
+    monkeypatch.setattr(hub, 'snapshot_download', download)
     with pytest.raises(config.ConfigError, match=expected) as e:
-        load(source)
-    assert '\n' not in str(e.value)
+        load('org/name')
+    assert '\n' not in str(e.value) and str(e.value).startswith('org/name: ')
+
+
+def test_offline(monkeypatch, tmp_path):
+    """The real library, told that there is no network and that its cache is empty."""
+    constants = pytest.importorskip('huggingface_hub.constants')
+    monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', True)
+    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path))
+    with pytest.raises(config.ConfigError, match='org/name: .* cannot be reached'):
+        load('org/name')
+    with pytest.raises(config.ConfigError, match='not the name of a repository'):
+        load('org/na me/x')
 
 
 def test_bfloat16_is_close():
@@ -183,12 +226,7 @@ def test_bfloat16_is_close():
 @pytest.mark.parametrize('family', ['gemma2', 'gpt2', 'bert'])
 def test_a_mesh_of_two_by_two(family):
     mesh = Mesh(np.array(jax.devices()[:4]).reshape(2, 2), ('data', 'model'))
-
-    def sharding(path, shape):
-        split = path.endswith('kernel') and shape[-1] % 2 == 0
-        return NamedSharding(mesh, P(None, 'model') if split else P())
-
-    network = load(GOLDEN / family, sharding=sharding)
+    network = load(GOLDEN / family, sharding=shard.over(mesh))
     kernel = network.params['blocks_0']['mlp_in']['kernel']
     assert kernel.addressable_shards[0].data.shape == (kernel.shape[0], kernel.shape[1] // 2)
     tokens = jax.device_put(jnp.tile(TOKENS, (4, 1)), NamedSharding(mesh, P('data')))
