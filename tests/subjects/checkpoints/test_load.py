@@ -127,7 +127,7 @@ def test_wrong_shape_names_both(folder):
         load(path)
 
 
-def shard(path):
+def in_two_files(path):
     """Splits model.safetensors into two files with an index."""
     tensors = load_file(path / 'model.safetensors')
     (path / 'model.safetensors').unlink()
@@ -140,7 +140,7 @@ def shard(path):
 
 def test_sharded_checkpoint(folder):
     path = folder('qwen3', lambda t: t)
-    shard(path)
+    in_two_files(path)
     np.testing.assert_array_equal(load(path).logits(TOKENS),
                                   load(GOLDEN / 'qwen3').logits(TOKENS))
     (path / 'part-1.safetensors').unlink()
