@@ -11,7 +11,7 @@ rows are harvested once into a store; the best latents with their sentences are 
 contexts/NAME.txt of the workdir, beside those of an untrained network of the same shape and
 of a random dictionary.
 
-Arguments: runlocal, seed, model, rows, layer, path.
+Arguments: runlocal, seed, model, rows, layer, path, documents (0: all), features, steps.
 """
 import ml_collections
 
@@ -25,7 +25,7 @@ ROWS = ('sentences', 'tokens')
 
 def get_config(arg=None):
     arg = parse_arg(arg, runlocal=False, seed=0, model='', rows='sentences', layer=-1,
-                    path='')
+                    path='', documents=0, features=1024, steps=3000)
     if not arg.model:
         raise ConfigError('name an encoder: --config=experiments/embeddings.py:model='
                           'sentence-transformers/all-MiniLM-L6-v2, or a local directory')
@@ -34,13 +34,13 @@ def get_config(arg=None):
                           f'{arg.rows!r}')
     small, folder = arg.runlocal, str(files.directory(arg.model))
     layers = load.model(folder).layers
-    steps, batch, features = (20, 64, 64) if small else (2000, 1024, 1024)
+    steps, batch, features = (20, 64, 64) if small else (arg.steps, 256, arg.features)
 
     def recipe(**extra):
         return batch_topk.recipe(features, 16, steps, batch, lr=1e-3, k_aux=64,
                                  dead_after=100_000) | extra
 
-    world = text.world(arg.path, folder, 16 if small else 32, 1500 if small else 0,
+    world = text.world(arg.path, folder, 16 if small else 32, 1500 if small else arg.documents,
                        packing='sentences') | dict(test_share=0.1)
     return ml_collections.ConfigDict(dict(
         title='embeddings', seed=arg.seed, world=world, subject=dict(checkpoint=folder),

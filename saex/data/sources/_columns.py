@@ -28,10 +28,10 @@ def widths(model: Any, sites: Sequence[str]) -> dict[str, int]:
 def activations(subject: Network, batch: Mapping, sites: Sequence[str]) -> dict:
     """{site: [n, T, D] float32} by one forward over all of them, a few hundred sequences at
     a time."""
-    held = []
-    for i in range(0, len(batch['tokens']), SUB_BATCH):
+    held, inputs = [], batch.get('images', batch['tokens'])
+    for i in range(0, len(inputs), SUB_BATCH):
         real = batch.get('real')
-        made = subject.capture(batch['tokens'][i:i + SUB_BATCH], tuple(sites),
+        made = subject.capture(inputs[i:i + SUB_BATCH], tuple(sites),
                                None if real is None else real[i:i + SUB_BATCH])
         held.append({site: _flat(x) for site, x in made.items()})
     return {site: jnp.concatenate([h[site] for h in held]) for site in sites}

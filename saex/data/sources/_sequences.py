@@ -57,8 +57,12 @@ def sampler(world: Any):
 
 def fit_problems(world: Any, model: Any) -> list[str]:
     """Why `model` cannot read the sequences of `world`: [] or one line each."""
-    found = []
-    context = getattr(model, 'context', world.context)
+    sides = [getattr(part, 'patch', 0) for part in (world, model)]
+    if any(sides):
+        found = [(side, side and bool(part.cls)) for side, part in zip(sides, (world, model))]
+        return [] if found[0] == found[1] else [
+            f'world: (patch, cls) is {found[0]}, the subject has {found[1]}; 0 reads tokens']
+    found, context = [], getattr(model, 'context', world.context)
     if world.context > context:
         found.append(f'world.length: sequences of {world.context} tokens, but the subject '
                      f'reads {context}')

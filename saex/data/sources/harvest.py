@@ -142,14 +142,15 @@ class Harvest:
             self._usable = int(rows * (0.9 if self._uneven() else 1.0))
         per_chunk = self._usable // size
         if per_chunk == 0:
-            raise ValueError(f'a chunk of {self.sequences} sequences holds {self._usable} '
-                             f'rows, fewer than a batch of {size}; raise source.sequences')
+            raise config.ConfigError(
+                f'source.sequences: a chunk of {self.sequences} holds {self._usable} rows, '
+                f'fewer than a batch of {size}')
         chunk, part = divmod(step, per_chunk)
         start = part * size
         made = {k: v[start:start + size] for k, v in self._chunk(chunk).items()}
         if len(made['x']) < size:
-            raise ValueError(f'chunk {chunk} holds fewer rows than the first chunk less a '
-                             'tenth; raise source.sequences')
+            raise config.ConfigError(f'source.sequences: chunk {chunk} holds fewer rows than '
+                                     'the first chunk less a tenth; raise it')
         return made
 
     def chunk(self, index: int) -> dict[str, np.ndarray] | None:
@@ -181,13 +182,15 @@ class Harvest:
         padded = np.pad(tokens, ((0, 0), (2, 0)), constant_values=-1)
         window = np.stack([padded[:, i:i + tokens.shape[1]] for i in range(3)], axis=-1)
         sequence, position = np.nonzero(keep)
-        posterior = self.world.bayes if on_host(self.world) else jax.jit(self.world.bayes)
         values = {k: np.asarray(v)[keep] for k, v in self._captured(batch).items()}
+        if self.world.state_count:
+            bayes = self.world.bayes if on_host(self.world) else jax.jit(self.world.bayes)
+            values |= {'states': np.asarray(batch['states'])[keep],
+                       'posterior': np.asarray(bayes(batch))[keep]}
         return values | {
-            'mask': np.ones(len(sequence), np.float32),
-            'states': np.asarray(batch['states'])[keep], 'tokens': tokens[keep],
+            'mask': np.ones(len(sequence), np.float32), 'tokens': tokens[keep],
             'window': window[keep].astype(np.int32), 'sequence': sequence,
-            'position': position, 'posterior': np.asarray(posterior(batch))[keep]}
+            'position': position}
 
     def sequences_of(self, key, n: int) -> dict:
         """n whole sequences, held out where the world can (all of them where they are
@@ -253,7 +256,8 @@ class Harvest:
         values = {'x': x} | ({'y': held[self.target]} if self.target else {})
         if not self.pool:
             return values
-        real = np.asarray(batch.get('real', np.ones(batch['tokens'].shape, bool)))
+        real = np.asarray(next((batch[k] for k in ('pooled', 'real') if k in batch),
+                               np.ones(batch['tokens'].shape, bool)))
         return {k: _columns.pooled(v, self.pool, real) for k, v in values.items()}
 
     @functools.cached_property

@@ -70,8 +70,8 @@ class Mixed:
         for i in range(size - whole.sum()):
             whole[order[i % len(order)]] += 1
         if whole.sum() > size:
-            raise ValueError(f'a batch of {size} is too small for {len(whole)} sources with '
-                             f'these weights')
+            raise config.ConfigError(f'source.sources: a batch of {size} is too small for '
+                                     f'{len(whole)} sources with these weights')
         return whole.tolist()
 
     def batch(self, step: int, size: int) -> dict:

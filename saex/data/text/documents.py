@@ -1,13 +1,16 @@
 """Documents: text, JSONL and Parquet files, and an English corpus that every machine has."""
 import ast
 import hashlib
+import itertools
 import json
 import os
 import pathlib
 import re
 import sysconfig
-from typing import Iterable, Iterator, NamedTuple
+from typing import Any, Iterable, Iterator, NamedTuple
 import warnings
+
+import numpy as np
 
 from saex.config import ConfigError
 
@@ -19,9 +22,9 @@ _COMMENTS = re.compile(r'(?:^[ \t]*#[^\n]*\n){2,}', re.M)
 
 
 class Corpus(NamedTuple):
-    """documents: str each. fingerprint: SHA-256 over them. counts: what was left out or
+    """documents: str each, or token ids each. fingerprint: SHA-256 over them. counts: what was left out or
     changed: 'empty', 'duplicate', 'surrogates', 'cut'."""
-    documents: list[str]
+    documents: list
     fingerprint: str
     counts: dict[str, int]
 
@@ -68,6 +71,29 @@ def clean(documents: Iterable[str], most: int = 0) -> Corpus:
     return Corpus(kept, digest.hexdigest(), counts)
 
 
+def read_ids(path: str, field: str, most: int = 0) -> Corpus:
+    """Token ids in place of text, int32 arrays: the rows of a .npy [R, T], or the lists in
+    `field` of .jsonl and .parquet. Raises ConfigError when a file cannot be read."""
+    place, digest, found = pathlib.Path(path).expanduser(), hashlib.sha256(), []
+    if place.suffix == '.npy' and place.is_file():
+        try:
+            rows = iter(np.load(place, mmap_mode='r', allow_pickle=False))
+        except (ValueError, OSError, TypeError) as e:
+            raise ConfigError(f'path: {place}: not an array that can be read ({e})') from e
+    else:
+        rows = _files(place, field, list)
+    for row in itertools.islice(rows, most or None):
+        row = np.asarray(row)
+        if row.ndim != 1 or row.dtype.kind not in 'iu' or not len(row):
+            raise ConfigError(f'path: {place}: row {len(found)} of {field!r} is not a list of '
+                              'token ids')
+        found.append(row.astype(np.int32))
+        digest.update(found[-1].tobytes())
+    if not found:
+        raise ConfigError(f'path: {place} holds no row of token ids')
+    return Corpus(found, digest.hexdigest(), {})
+
+
 def sentences(documents: Iterable[str]) -> list[str]:
     """The sentences of prose, each once: split at blank lines and after . ! ? before a
     capital; four words or more, two thirds of the characters letters (code is not)."""
@@ -109,7 +135,8 @@ def _prose(source: str) -> Iterator[str]:
         yield re.sub(r'^[ \t]*# ?', '', block, flags=re.M).strip()
 
 
-def _files(path: pathlib.Path, field: str) -> Iterator[str]:
+def _files(path: pathlib.Path, field: str, kind: type = str) -> Iterator[Any]:
+    """What every row holds in `field`: text, or lists of ids."""
     if path.is_dir():
         names = sorted(p for p in path.rglob('*') if p.suffix in SUFFIXES)
         if not names:
@@ -120,15 +147,17 @@ def _files(path: pathlib.Path, field: str) -> Iterator[str]:
         raise ConfigError(f'path: expected a folder or a {", ".join(SUFFIXES)} file, got '
                           f'{str(path)!r}' + ('' if path.exists() else ', which is absent'))
     for name in names:
+        if name.suffix == '.txt' and kind is not str:
+            raise ConfigError(f'path: {name}: text, expected token ids')
         if name.suffix == '.txt':
             yield name.read_text('utf-8', 'replace')
         elif name.suffix == '.jsonl':
-            yield from _jsonl(name, field)
+            yield from _jsonl(name, field, kind)
         else:
             yield from _parquet(name, field)
 
 
-def _jsonl(path: pathlib.Path, field: str) -> Iterator[str]:
+def _jsonl(path: pathlib.Path, field: str, kind: type) -> Iterator[Any]:
     with open(path, encoding='utf-8') as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -137,8 +166,9 @@ def _jsonl(path: pathlib.Path, field: str) -> Iterator[str]:
                 row = json.loads(line)
             except ValueError as e:
                 raise ConfigError(f'path: {path}:{number}: {e}') from e
-            if not isinstance(row, dict) or not isinstance(row.get(field), str):
-                raise ConfigError(f'path: {path}:{number}: expected text in {field!r}')
+            if not isinstance(row, dict) or not isinstance(row.get(field), kind):
+                wanted = 'text' if kind is str else 'token ids'
+                raise ConfigError(f'path: {path}:{number}: expected {wanted} in {field!r}')
             yield row[field]
 
 

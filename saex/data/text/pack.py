@@ -8,6 +8,7 @@
                no concatenation (FAST, R3 of the methods; reconstructed)
     sentences  one row for each sentence, cut at T tokens with <eos> last (what encoders of
                sentences are given)
+    pretokenised   rows of T + 1 token ids that are taken as they are (`given`)
 """
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 from saex.config import ConfigError
 from saex.data.text.tokens import Tokens
 
-PACKINGS = ('packed', 'split', 'examples', 'sentences')
+PACKINGS = ('packed', 'split', 'examples', 'sentences', 'pretokenised')
 LEAST = 8            # tokens of a row that is not full
 
 
@@ -57,6 +58,34 @@ def pack(encoded: list[np.ndarray], tokens: Tokens, length: int, packing: str) -
         raise ConfigError(f'length: {sum(map(len, encoded))} tokens do not fill one row of '
                           f'{size}')
     return Rows(*np.ascontiguousarray(made.swapaxes(0, 1)), short)
+
+
+def given(rows: list[np.ndarray], tokens: Tokens, length: int, needs_bos: bool) -> Rows:
+    """Rows of ids that somebody else made. Raises ConfigError when they are not T + 1 long,
+    hold an id that the tokenizer has not, begin with BOS twice, or never begin with it
+    although `needs_bos`."""
+    lengths = sorted({len(row) for row in rows})
+    if lengths != [length + 1]:
+        told = ' to '.join(str(n) for n in dict.fromkeys((lengths[0], lengths[-1])))
+        raise ConfigError(f'length: the rows hold {told} ids, length {length} needs '
+                          f'{length + 1}')
+    ids = np.stack(rows)
+    bad = np.argwhere((ids < 0) | (ids >= tokens.size))
+    if len(bad):
+        raise ConfigError(f'tokenizer: row {bad[0][0]} holds id {ids[tuple(bad[0])]}, the '
+                          f'tokenizer ids 0 to {tokens.size - 1}')
+    if tokens.bos is not None:
+        begins = ids[:, :2] == tokens.bos
+        if begins.all(axis=1).any():
+            raise ConfigError(f'path: row {int(begins.all(axis=1).argmax())} begins with BOS '
+                              f'({tokens.bos}) twice')
+        if needs_bos and not begins[:, 0].any():
+            raise ConfigError(
+                f'path: no row begins with BOS ({tokens.bos}); tokenize with it, or leave '
+                "'bos' out of mask to take the rows as they are")
+    document = np.repeat(np.arange(len(ids), dtype=np.int32)[:, None], length + 1, axis=1)
+    offset = np.broadcast_to(np.arange(length + 1, dtype=np.int32), ids.shape).copy()
+    return Rows(ids, document, offset, 0)
 
 
 def _framed(ids: np.ndarray, document: int, tokens: Tokens) -> np.ndarray:

@@ -26,7 +26,7 @@ class Text:
         (text/documents.py). field: of JSONL and Parquet. documents: how many at most.
     tokenizer: a local Hugging Face directory; '' trains a byte-level BPE of `vocab_size`
         tokens on the documents and caches it.
-    length: T. packing: 'packed', 'split', 'examples' or 'sentences' (text/pack.py).
+    length: T. packing: one of text/pack.py.
     mask: positions that are not harvested, at training and at evaluation alike: 'bos',
         'special'; padding never is. What a subject makes too large is masked by the source
         (`max_norm`).
@@ -67,6 +67,9 @@ class Text:
                              f'{suggest(getattr(self, name), valid)}')
         found += [f'mask: no {name!r}; {suggest(name, MASKS)}'
                   for name in self.mask if name not in MASKS]
+        if self.packing == 'pretokenised' and not (self.path and self.tokenizer):
+            found.append('tokenizer: pretokenised rows need path, and the tokenizer that '
+                         'made them')
         if not found:
             try:
                 self.rows.tokens
@@ -103,16 +106,16 @@ class Text:
 
     @property
     def corpus(self) -> documents_lib.Corpus:
-        return _corpus(self.path, self.field, self.documents)
+        return _corpus(*self._made_of()[:4])
 
     @property
     def tokens(self) -> tokens_lib.Tokens:
-        return _tokens(*self._made_of()[:5])
+        return _tokens(*self._made_of()[:6])
 
     @property
     def rows(self) -> pack.Rows:
         """Every row of this split."""
-        return _rows(*self._made_of(), self.length, self.packing)
+        return _rows(*self._made_of(), self.length, 'bos' in self.mask)
 
     @property
     def count(self) -> int:
@@ -162,8 +165,8 @@ class Text:
         return batch['states'].astype(jnp.float32)
 
     def _made_of(self) -> tuple:
-        return (self.path, self.field, self.documents, self.tokenizer, self.vocab_size,
-                self.seed, self.test_share, self.split)
+        return (self.path, self.field, self.documents, self.packing, self.tokenizer,
+                self.vocab_size, self.seed, self.test_share, self.split)
 
 
 def _or(token: int | None) -> int:
@@ -171,26 +174,30 @@ def _or(token: int | None) -> int:
 
 
 @functools.lru_cache(maxsize=4)
-def _corpus(path, field, most):
+def _corpus(path, field, most, packing):
+    if packing == 'pretokenised':
+        return documents_lib.read_ids(path, field, most)
     return documents_lib.read(path, field, most)
 
 
 @functools.lru_cache(maxsize=4)
-def _tokens(path, field, most, tokenizer, size):
+def _tokens(path, field, most, packing, tokenizer, size):
     if tokenizer:
         return tokens_lib.load(tokenizer)
-    held = _corpus(path, field, most).documents
+    held = _corpus(path, field, most, packing).documents
     return tokens_lib.train(held, size, env.cache() / 'tokenizers')
 
 
 @functools.lru_cache(maxsize=8)
-def _rows(path, field, most, tokenizer, size, seed, test_share, split, length, packing):
-    held = _corpus(path, field, most).documents
+def _rows(path, field, most, packing, tokenizer, size, seed, test_share, split, length, bos):
+    held = _corpus(path, field, most, packing).documents
     order = np.random.default_rng(seed).permutation(len(held))
     cut = max(1, round(test_share * len(held)))
     chosen = np.sort(order[:cut] if split == 'test' else order[cut:])
-    made = _tokens(path, field, most, tokenizer, size)
     texts = [held[i] for i in chosen]
+    made = _tokens(path, field, most, packing, tokenizer, size)
+    if packing == 'pretokenised':
+        return pack.given(texts, made, length, bos)
     if packing == 'sentences':
         texts = documents_lib.sentences(texts)
     return pack.pack(made.encode(texts), made, length, packing)

@@ -72,3 +72,24 @@ def test_the_machine_has_an_english_corpus():
     assert one == two and len(set(one.documents)) == 200
     words = ' '.join(one.documents).lower().split()
     assert 0.02 < words.count('the') / len(words) < 0.12
+
+
+def test_sentences_of_prose_each_once():
+    text = ('This is a first sentence. It goes on over\n  two lines! Short one.\n\nA heading of '
+            'four words\n\nx = [i ** 2 for i in (1, 2)]; y = {3: 4}\n\nThis is a first '
+            'sentence.')
+    assert documents.sentences([text]) == [
+        'This is a first sentence.', 'It goes on over two lines!', 'A heading of four words']
+
+
+@pytest.mark.parametrize('name, content, told', [
+    ('a.jsonl', '{"ids": "text"}', "a.jsonl:1: expected token ids in 'ids'"),
+    ('a.jsonl', '{"ids": [1.5]}', "row 0 of 'ids' is not a list of token ids"),
+    ('a.jsonl', '{"ids": [[1]]}', "row 0 of 'ids' is not a list of token ids"),
+    ('a.jsonl', '', 'holds no row of token ids'), ('a.txt', 'text', 'expected token ids'),
+    ('a.npy', 'x', 'not an array that can be read')])
+def test_ids_that_are_none_are_one_line(tmp_path, name, content, told):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ConfigError) as error:
+        documents.read_ids(str(tmp_path / name), 'ids')
+    assert told in str(error.value) and len(error.value.problems) == 1

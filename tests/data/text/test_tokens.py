@@ -95,3 +95,23 @@ def test_examples_are_one_row_each(made):
 def test_too_little_text_is_an_error(made):
     with pytest.raises(ConfigError, match='do not fill one row of 65'):
         rows(made, 'packed', length=64)
+
+
+def test_rows_of_ids_are_taken_as_they_are(made):
+    ids = [np.array([0, 5, 6, 7], np.int32), np.array([0, 8, 0, 9], np.int32)]
+    found = pack.given(ids, made, 3, needs_bos=True)
+    assert found.tokens.tolist() == [[0, 5, 6, 7], [0, 8, 0, 9]]
+    assert found.document[:, 0].tolist() == [0, 1] and found.offset[1].tolist() == [0, 1, 2, 3]
+    assert len(pack.given([row[1:] for row in ids], made, 2, needs_bos=False).tokens) == 2
+
+
+@pytest.mark.parametrize('ids, told', [
+    ([[0, 1, 2]], 'length: the rows hold 3 ids, length 3 needs 4'),
+    ([[0, 1, 2], [0] * 6], 'length: the rows hold 3 to 6 ids, length 3 needs 4'),
+    ([[0, 5, 280, 6]], 'row 0 holds id 280, the tokenizer ids 0 to 279'),
+    ([[0, 5, -1, 6]], 'row 0 holds id -1'),
+    ([[0, 5, 6, 7], [0, 0, 5, 6]], r'row 1 begins with BOS \(0\) twice'),
+    ([[5, 6, 7, 8]], r'no row begins with BOS \(0\)')])
+def test_rows_of_ids_that_do_not_fit_are_refused(made, ids, told):
+    with pytest.raises(ConfigError, match=told):
+        pack.given([np.array(row) for row in ids], made, 3, needs_bos=True)

@@ -83,6 +83,23 @@ def test_problems_are_told(world, fields, told):
     assert told in str(error.value) and len(error.value.problems) == 1
 
 
+def test_pretokenised_rows_are_those_of_the_text(world, tmp_path):
+    rows = world.rows.tokens[:40]
+    np.save(tmp_path / 'ids.npy', rows)
+    world.tokens._inner.save(str(tmp_path / 'tokenizer.json'))
+    (tmp_path / 'tokenizer_config.json').write_text(json.dumps({'bos_token': '<bos>'}))
+    options = dict(path=str(tmp_path / 'ids.npy'), tokenizer=str(tmp_path), length=12)
+    made = Text(packing='pretokenised', **options)
+    assert made.problems() == [] and made.fingerprint != world.fingerprint
+    both = np.concatenate([made.rows.tokens, made.held_out().rows.tokens])
+    assert {r.tobytes() for r in both} == {r.tobytes() for r in rows}
+    assert not made.sample(jax.random.key(0), 4)['harvest'][:, 0].any()
+    found = Text(packing='pretokenised', path=options['path']).problems()
+    assert 'the tokenizer that made them' in found[0]
+    found = Text(packing='pretokenised', **options | dict(length=16)).problems()
+    assert found == ['length: the rows hold 13 ids, length 16 needs 17']
+
+
 def subject(world, vocab=None, context=None):
     model = Decoder(vocab=vocab or world.vocab, context=context or world.context, layers=2,
                     width=8, heads=2)
