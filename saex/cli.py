@@ -9,16 +9,17 @@ from typing import Any
 import jax
 import ml_collections
 
-from saex import config as config_lib, env, experiment, tree
+from saex import config as config_lib, env, experiment, processes, tree
 from saex.ops import select
 
 USAGE = """usage: python experiments/run.py --config=FILE.py[:ARG,KEY=VALUE] --workdir=DIR
   --config.a.b=VALUE   override one value of the config
   --fresh              start over; without it the same command resumes
   --dry_run            print the composed config, parameters and bytes; train nothing
+  --distributed[=HOST:PORT,COUNT,INDEX]   one of several processes (docs/scaling.md)
   --list               the parts and experiments that there are
   --doctor             versions, devices, memory, and the pip line for what is missing"""
-FLAGS = ('config', 'workdir', 'fresh', 'dry_run', 'list', 'doctor', 'help')
+FLAGS = ('config', 'workdir', 'fresh', 'dry_run', 'distributed', 'list', 'doctor', 'help')
 
 
 def main(argv: list[str]) -> int:
@@ -56,6 +57,8 @@ def _run(argv: list[str]) -> int:
     if 'help' in flags:
         print(USAGE)
         return 0
+    if 'distributed' in flags:
+        processes.start(flags['distributed'])
     if 'list' in flags:
         _list()
         return 0
@@ -64,8 +67,8 @@ def _run(argv: list[str]) -> int:
         return 0
     if 'config' not in flags:
         raise config_lib.ConfigError(f'--config is missing\n{USAGE}')
-    config = load(flags['config'], overrides)
-    made = experiment.plan(config)
+    config = processes.together(lambda: load(flags['config'], overrides))
+    made = processes.together(lambda: experiment.plan(config), experiment.told)
     if 'dry_run' in flags:
         _dry_run(made, config)
         return 0
@@ -73,8 +76,9 @@ def _run(argv: list[str]) -> int:
         raise config_lib.ConfigError('--workdir is missing: name a folder for the results')
     import saex
     results = saex.train(config, flags['workdir'], fresh='fresh' in flags)
-    _print(results)
-    print(f'report: {pathlib.Path(flags["workdir"]) / "report.html"}')
+    if processes.first():
+        _print(results)
+        print(f'report: {pathlib.Path(flags["workdir"]) / "report.html"}')
     return 0
 
 

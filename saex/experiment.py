@@ -9,6 +9,7 @@ A config has
                  those of one subject and batch size train together on one stream; `sweep`
                  makes several of one (sweep.py), the report draws the front of a `family`
     mesh         {data, model}: sizes of the mesh's axes
+    batch_parts  of how many calls of the source a batch is made (mesh.Placement.batch)
     evaluation   {sequences or rows, seed}
     log_every, save_every, keep, keep_every     checkpoints: the newest `keep`, and for ever
                  each multiple of `keep_every`
@@ -18,6 +19,7 @@ A config has
 `check` builds everything without compiling and reports all problems at once; `run` does the
 work, each stage resumable, and returns the flat results.
 """
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -31,7 +33,7 @@ from typing import Any, Mapping
 import jax
 from safetensors.flax import load_file, save_file
 
-from saex import config as config_lib, env, evaluate, mesh, sweep, tree
+from saex import config as config_lib, env, evaluate, mesh, processes, sweep, tree
 from saex.dictionary import build as build_dictionary
 from saex.formats import native
 from saex.losses import objective
@@ -43,7 +45,9 @@ from saex.train import (checkpoint, dictionary, event, files, hazards, loop,
 from saex.train.state import Member
 
 ROOT = pathlib.Path(__file__).parent
-LOOP = {'log_every': 10, 'save_every': 200, 'keep': 2, 'keep_every': 0}
+LOOP = {'log_every': 10, 'save_every': 200, 'keep': 2, 'keep_every': 0,
+        'batch_parts': 1}
+EVALUATION_SECONDS = 24 * 3600      # that other processes wait for the first's results
 KEYS = {'seed', 'world', 'subject', 'source', 'dictionaries', 'evaluation', 'title', 'sinks',
         'require', 'mesh', *LOOP}
 CHECKPOINT_KEYS = {'checkpoint', 'family', 'dtype'}
@@ -126,9 +130,13 @@ def plan(config: Mapping) -> Plan:
                  if type(value) is not int or value < 1 and (k, value) != ('keep_every', 0)]
     attempt(env.require, config.get('require'))
     placement = mesh.Placement(attempt(mesh.make, config['mesh']) if 'mesh' in config else None)
+    if jax.process_count() > 1 and 'mesh' not in config:
+        problems.append(f'mesh: missing; {jax.process_count()} processes need one, such as '
+                        f'dict(data={jax.device_count()})')
     for name, recipe in recipes.items():
         problems += [f'dictionaries.{name}.{line}' for line in placement.problems(
-            recipe.section['batch_size'], recipe.model.features)] if recipe else []
+            recipe.section['batch_size'], recipe.model.features,
+            loop_options['batch_parts'])] if recipe else []
     warnings = []
     for name, recipe in recipes.items():
         if recipe is not None:
@@ -191,15 +199,26 @@ def run(config: Mapping, workdir: str | pathlib.Path, fresh: bool = False) -> di
 
     Raises ConfigError before anything is compiled, Stopped when a signal asked to leave.
     """
-    made = plan(config)
-    for line in made.warnings:
+    made = processes.together(lambda: plan(config), told)
+    for line in made.warnings if processes.first() else []:
         print(f'warning: {line}', file=sys.stderr)
     workdir = pathlib.Path(workdir)
-    with files.locked(workdir):
-        if fresh:
-            _empty(workdir)
-        _same_run(made.config, workdir)
+    with contextlib.ExitStack() as held:
+        def begin():
+            held.enter_context(files.locked(workdir))
+            if fresh:
+                _empty(workdir)
+            _same_run(made.config, workdir)
+            files.write_json(workdir / 'config.json', made.config)
+            files.write_json(workdir / 'env.json', env.describe())
+
+        processes.by_first(begin)
         return _run(made, workdir)
+
+
+def told(made: Plan) -> dict:
+    """What of a plan must be the same in every process."""
+    return tree.flatten(made.config)
 
 
 def _same_run(config: dict, workdir: pathlib.Path) -> None:
@@ -238,8 +257,6 @@ def _empty(workdir: pathlib.Path) -> None:
 
 
 def _run(made: Plan, workdir: pathlib.Path) -> dict:
-    files.write_json(workdir / 'config.json', made.config)
-    files.write_json(workdir / 'env.json', env.describe())
     seconds, network, untrained = {}, None, None
     if made.model is not None:
         began = time.monotonic()
@@ -252,18 +269,25 @@ def _run(made: Plan, workdir: pathlib.Path) -> dict:
         members = [_member(made, name, source, workdir) for name in names]
         states = loop.fit(members, source, batch_size=batch_size, **made.loop)
         for name in names:
-            recipe, state = made.recipes[name], states[name]
+            recipe = made.recipes[name]
+            state = made.loop['placement'].local(states[name])
+            trained[name] = (state, source)
+            if not processes.first():
+                continue
             native.save(workdir / 'dictionaries' / name, recipe.model, state.params,
                         state.stats, {'hook_name': made.config['source'].get('site'),
                                       'recipe': recipe.section['dictionary']})
-            trained[name] = (state, source)
         seconds[', '.join(names)] = time.monotonic() - began
-    began = time.monotonic()
-    results = evaluate.everything(made, trained, network, workdir)
-    seconds['evaluation'] = time.monotonic() - began
-    files.write_json(workdir / 'results.json', results)
-    files.write_json(workdir / 'seconds.json', seconds)
-    return results
+
+    def finish():
+        began = time.monotonic()
+        results = evaluate.everything(made, trained, network, workdir)
+        seconds['evaluation'] = time.monotonic() - began
+        files.write_json(workdir / 'results.json', results)
+        files.write_json(workdir / 'seconds.json', seconds)
+        return results
+
+    return processes.by_first(finish, EVALUATION_SECONDS)
 
 
 def _groups(made: Plan) -> dict[tuple, list[str]]:
@@ -306,13 +330,15 @@ def _subject(made: Plan, workdir: pathlib.Path) -> tuple[Network, Network]:
     untrained = Network(made.model, start)
     name = _hash([section, made.world.fingerprint, seed, _code_version(), jax.__version__])
     cached = env.cache() / 'subjects' / f'{name}.safetensors'
-    if _whole(cached):
+    if processes.every(_whole(cached)):
         return Network(made.model, tree.unflatten(load_file(cached))), untrained
     member = Member('subject', problem, made.subject_optimizer, section['steps'], seed,
                     workdir / 'train' / 'subject',
                     {'config': _hash(section), 'data': source.fingerprint})
-    state = loop.fit([member], source, batch_size=section['batch_size'],
-                     **made.loop)['subject']
+    state = made.loop['placement'].local(loop.fit(
+        [member], source, batch_size=section['batch_size'], **made.loop)['subject'])
+    if not processes.first():
+        return Network(made.model, state.params), untrained
     cached.parent.mkdir(parents=True, exist_ok=True)
     building = cached.with_suffix(f'.{os.getpid()}')
     save_file(tree.flatten(state.params), building)

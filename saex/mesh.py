@@ -5,6 +5,7 @@ the latents. Parts never mention a mesh: jit partitions them from where the stat
 batch lie, and every batch-level quantity (BatchTopK's budget, counters, losses) is one of
 the global batch on any mesh.
 """
+import functools
 from typing import Any, Mapping
 
 import jax
@@ -35,6 +36,9 @@ def make(section: Mapping[str, int], devices: Any = None) -> Mesh:
         raise ConfigError(problems)
     devices = list(jax.devices() if devices is None else devices)
     shape = tuple(section.get(axis, 1) for axis in AXES)
+    if jax.process_count() > 1 and int(np.prod(shape)) != len(devices):
+        raise ConfigError(f'mesh: {dict(zip(AXES, shape))} has {int(np.prod(shape))} devices; '
+                          f'several processes take all of them, here {len(devices)}')
     if int(np.prod(shape)) > len(devices):
         raise ConfigError(f'mesh: {dict(zip(AXES, shape))} needs {int(np.prod(shape))} '
                           f'devices, there are {len(devices)}')
@@ -74,11 +78,14 @@ class Placement:
         """How many parts the latents are split in."""
         return 1 if self.mesh is None else self.mesh.shape['model']
 
-    def problems(self, rows: int, features: int) -> list[str]:
+    def problems(self, rows: int, features: int, parts: int = 1) -> list[str]:
         """What of a batch of `rows` and `features` latents does not fit the mesh."""
+        found = []
+        if type(parts) is int and parts > 0 and rows % parts:
+            found.append(f'batch_size: {rows} does not divide by batch_parts, {parts}')
         if self.mesh is None:
-            return []
-        return [f'{name}: {value} does not divide by mesh.{axis}, {self.mesh.shape[axis]}'
+            return found
+        return found + [f'{name}: {value} does not divide by mesh.{axis}, {self.mesh.shape[axis]}'
                 for name, value, axis in (('batch_size', rows, 'data'),
                                           ('dictionary.features', features, 'model'))
                 if value % self.mesh.shape[axis]]
@@ -90,6 +97,33 @@ class Placement:
         return tree.map_with_path(
             lambda path, x: NamedSharding(self.mesh, spec(path, x.shape, self.blocks)),
             shapes)
+
+    def batch(self, source: Any, step: int, size: int, parts: int = 1) -> dict:
+        """The batch of a step, its rows split over the data axis.
+
+        With `parts` it is that many smaller batches of the source, one below the other, and
+        a process asks for those only whose rows lie on its own devices: the batch is the
+        same on any number of processes.
+        """
+        if parts == 1:
+            return self.put(source.batch(step, size))
+        each, made = size // parts, {}
+
+        def part(i: int) -> dict:
+            if i not in made:
+                made[i] = jax.device_get(source.batch(step * parts + i, each))
+            return made[i]
+
+        def rows(key: str, place: tuple) -> np.ndarray:
+            start, stop, _ = place[0].indices(size)
+            held = [part(i)[key] for i in range(start // each, -(-stop // each))]
+            return np.concatenate(held)[start - start // each * each:][:stop - start]
+
+        ours = self.rows.addressable_devices_indices_map((size,)).values()
+        like = part(min(place[0].indices(size)[0] for place in ours) // each)
+        return {k: jax.make_array_from_callback((size, *v.shape[1:]), self.rows,
+                                                functools.partial(rows, k), dtype=v.dtype)
+                for k, v in like.items()}
 
     def put(self, batch: Mapping[str, Any]) -> dict[str, jax.Array]:
         """The batch with its rows split over the data axis. On several processes each
@@ -104,7 +138,16 @@ class Placement:
         """The value as every device's own copy (keys)."""
         if self.mesh is None:
             return value
-        return jax.device_put(value, NamedSharding(self.mesh, PartitionSpec()))
+        home = NamedSharding(self.mesh, PartitionSpec())
+        return jax.jit(lambda value: value, out_shardings=home)(value)
+
+    def local(self, state: Any) -> Any:
+        """The state as arrays of this process alone; every process asks at once."""
+        if jax.process_count() == 1:
+            return state
+        from jax.experimental import multihost_utils
+
+        return jax.device_put(multihost_utils.process_allgather(state, tiled=True))
 
 
 def pmap_members(step: Any, devices: Any = None) -> Any:

@@ -2,7 +2,7 @@
 import ast
 import pathlib
 
-LAYERS = [{'types', 'config', 'tree', 'ops', 'env', 'sweep'},
+LAYERS = [{'types', 'config', 'tree', 'ops', 'env', 'sweep', 'processes'},
           {'dictionary', 'losses', 'optim', 'mesh', 'subjects'}, {'data', 'formats'},
           {'evals', 'steering', 'circuits', 'analysis'}, {'train'}, {'report'},
           {'experiment', 'evaluate', 'cli', '__init__'}]

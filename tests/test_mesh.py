@@ -1,4 +1,5 @@
 """The same numbers on every mesh, latents that stay where they live, and clear refusals."""
+import functools
 import re
 
 import jax
@@ -67,11 +68,12 @@ def test_a_run_goes_on_on_another_mesh(tmp_path):
 
 def collective_bytes(text):
     """Bytes that the collectives of a compiled program produce on one device."""
-    found = re.findall(r'= \(?(\w+)\[([\d,]*)\][^=]*? (all-gather|all-reduce|all-to-all|'
-                       r'collective-permute|reduce-scatter)\(', text)
     size = {'f32': 4, 's32': 4, 'pred': 1, 'u32': 4, 'bf16': 2}
     return sum(size[t] * int(np.prod([int(n) for n in shape.split(',') if n]))
-               for t, shape, _ in found)
+               for line in text.splitlines()
+               for result in re.findall(r' = (.*) (?:all-gather|all-reduce|all-to-all|'
+                                        r'collective-permute|reduce-scatter)\(', line)
+               for t, shape in re.findall(r'(\w+)\[([\d,]*)\]', result))
 
 
 def test_top_k_over_split_latents_sends_candidates_only():
@@ -94,6 +96,36 @@ def test_top_k_over_split_latents_sends_candidates_only():
     assert 0 < few <= 3 * 4 * rows * k * 4 and many >= 4 * rows * size
     np.testing.assert_array_equal(grads, reference[0])
     np.testing.assert_array_equal(indices, reference[1])
+
+
+def test_a_step_on_split_latents_holds_its_share_and_sends_rows_only():
+    size, rows, width, k, shards = 4096, 256, 64, 8, 4
+    model = build.dictionary(dict(features=size, path='gather',
+                                  selector=dict(name='topk', k=k)), width)
+    goal = objective.build({'mse': {}}, frozenset(), 10)
+    problem = dictionary.problem(model, goal, build.initialiser({}), rows)
+    optimizer = chain.build(dict(name='adam', lr=1e-3, clip=1.0,
+                                 constraints={'unit_rows': {}}), 10)
+    x, key = jax.ShapeDtypeStruct((rows, width), jnp.float32), jax.random.key(0)
+    shapes = jax.eval_shape(functools.partial(step.initial, problem, optimizer), key, {'x': x})
+
+    def compiled(section):
+        place = mesh.Placement(mesh.make(section))
+        homes = place.state(shapes)
+        state = jax.tree.map(lambda s, home: jax.ShapeDtypeStruct(
+            s.shape, s.dtype, sharding=home), shapes, homes)
+        batch = {'x': jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place.rows)}
+        with select.on_mesh(place.mesh):
+            run = jax.jit(step.make(problem, optimizer), donate_argnums=0,
+                          out_shardings=(homes, None)).lower(state, batch, key).compile()
+        used = run.memory_analysis()
+        return used.argument_size_in_bytes + used.temp_size_in_bytes, collective_bytes(
+            run.as_text())
+
+    (whole, _), (share, sent) = compiled({'model': 1}), compiled({'model': shards})
+    assert share < 0.31 * whole
+    candidates, sums = rows * k * shards * 8, rows * (width + k) * 4
+    assert 0 < sent < candidates + sums + 4 * width + 100
 
 
 def test_one_member_a_device_by_pmap_equals_jit(tmp_path):

@@ -2,8 +2,9 @@
 
 orbax does not notice a flipped bit; the manifest does. A step counts only when every file
 in it has the size and digest that were written down after the save was complete. Steps, not
-times, decide what is newest.
+times, decide what is newest. Several processes write one checkpoint, on a shared disk.
 """
+import functools
 import json
 import pathlib
 import shutil
@@ -11,7 +12,7 @@ from typing import Any, Callable
 
 from flax import serialization
 
-from saex import env, tree
+from saex import env, processes, tree
 from saex.train import files
 
 MANIFEST = 'MANIFEST.json'
@@ -47,17 +48,16 @@ class Checkpoints:
         final, building = self._root / str(step), self._root / f'{step}.building'
         try:
             self._write(building, state, identity)
-            if final.exists():
-                shutil.rmtree(final)
-            building.rename(final)
+            processes.by_first(functools.partial(_replace, building, final))
         except (OSError, ValueError, RuntimeError) as e:
-            shutil.rmtree(building, ignore_errors=True)
+            if processes.first():
+                shutil.rmtree(building, ignore_errors=True)
             held = self.steps()
             raise CheckpointError(
                 f'cannot save step {step} in {self._root}: {_first_line(e)}; '
                 + (f'step {held[-1]} is whole' if held else 'no earlier step is there')
                 + '. Make room on the disk, then the same command goes on') from e
-        for old in self.steps()[:-self._keep]:
+        for old in self.steps()[:-self._keep] if processes.first() else []:
             if not self._keep_every or old % self._keep_every:
                 leaving = self._root / f'{old}.building'
                 (self._root / str(old)).rename(leaving)     # a kill leaves it whole or gone
@@ -66,14 +66,10 @@ class Checkpoints:
     def _write(self, building: pathlib.Path, state: Any, identity: dict) -> None:
         import orbax.checkpoint as ocp
 
-        if building.exists():
-            shutil.rmtree(building)
-        building.mkdir(parents=True)
+        processes.by_first(functools.partial(_make_empty, building))
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save(building / 'state', _plain(state))
-        versions = {name: env.version(name) for name in WRITERS}
-        files.write_json(building / 'meta.json', {'identity': identity, 'versions': versions})
-        files.write_json(building / MANIFEST, _digests(building))
+        processes.by_first(functools.partial(_seal, building, identity))
 
     def restore(self, target: Any, identity: dict) -> Any:
         """The state of the newest step that verifies, shaped and sharded like target; None
@@ -84,8 +80,7 @@ class Checkpoints:
         with another identity or of other shapes or dtypes.
         """
         complaints = []
-        for left in self._root.glob('*.building'):
-            shutil.rmtree(left)
+        processes.by_first(self._sweep_out)
         found = [p for p in self._root.glob('*') if p.name.isdigit()]
         for where in sorted(found, key=lambda p: -int(p.name)):
             reason = self.problem(int(where.name))
@@ -107,6 +102,10 @@ class Checkpoints:
             raise CheckpointError('no checkpoint can be restored: ' + '; '.join(complaints) +
                                   '; use --fresh to start over')
         return None
+
+    def _sweep_out(self) -> None:
+        for left in self._root.glob('*.building'):
+            shutil.rmtree(left)
 
     def problem(self, step: int) -> str | None:
         """What is wrong with the files of a step, None when they are as they were saved."""
@@ -156,6 +155,24 @@ def changes(before: dict, now: dict) -> list[str]:
 
     return [f'{k}: {told(before, k)} before, {told(now, k)} now'
             for k in sorted({*before, *now}) if told(before, k) != told(now, k)]
+
+
+def _make_empty(building: pathlib.Path) -> None:
+    if building.exists():
+        shutil.rmtree(building)
+    building.mkdir(parents=True)
+
+
+def _seal(building: pathlib.Path, identity: dict) -> None:
+    versions = {name: env.version(name) for name in WRITERS}
+    files.write_json(building / 'meta.json', {'identity': identity, 'versions': versions})
+    files.write_json(building / MANIFEST, _digests(building))
+
+
+def _replace(building: pathlib.Path, final: pathlib.Path) -> None:
+    if final.exists():
+        shutil.rmtree(final)
+    building.rename(final)
 
 
 def _form(array: Any) -> str:

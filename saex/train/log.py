@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any, Callable, Mapping, Sequence
 
+from saex import processes
 from saex.train import files
 
 
@@ -83,12 +84,13 @@ class Progress:
         self._total, self._rows = total, rows_per_step
         self._began, self._start, self._said = time.monotonic(), start, time.monotonic()
         self._bar = None
-        if sys.stderr.isatty() or 'ipykernel' in sys.modules:
+        self._shown = processes.first()
+        if self._shown and sys.stderr.isatty() or 'ipykernel' in sys.modules:
             self._bar = tqdm(total=total, initial=start, desc=self.name, unit='step')
 
     def update(self, step: int, metrics: Mapping[str, Mapping[str, float]]) -> None:
         """Shows the step reached and a few metrics of it, by member; none when empty."""
-        if not metrics:
+        if not metrics or not self._shown:
             return
         keys = dict.fromkeys(k for of in metrics.values() for k in of)
         shown = {k.rsplit('/', 1)[-1]: '|'.join(f'{of[k]:.4g}' for of in metrics.values()

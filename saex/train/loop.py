@@ -7,6 +7,7 @@ from typing import Any, Iterable, Sequence
 
 import jax
 
+from saex import processes
 from saex.mesh import Placement
 from saex.ops import select
 from saex.train import checkpoint, health, log, signals, step as step_lib
@@ -19,7 +20,7 @@ class Diverged(RuntimeError):
 
 def fit(members: Sequence[Member], source: Any, *, batch_size: int, log_every: int = 10,
         save_every: int = 200, keep: int = 2, keep_every: int = 0, give_up_after: int = 20,
-        sinks: Iterable[Any] = (), placement: Placement = Placement()
+        sinks: Iterable[Any] = (), placement: Placement = Placement(), batch_parts: int = 1
         ) -> dict[str, TrainState]:
     """Trains every member to its own `steps` on the same batches; name -> state.
 
@@ -27,11 +28,13 @@ def fit(members: Sequence[Member], source: Any, *, batch_size: int, log_every: i
     alone: batches and keys are functions of (seed, step), and all else is in its state. A
     run that was killed and is called again ends in the same bits.
 
-    keep, keep_every: which checkpoints stay. sinks: parts of train/sinks. A step that moves
+    keep, keep_every: which checkpoints stay. sinks: parts of train/sinks. batch_parts: of
+    how many calls of the source a batch is made (mesh.Placement.batch). A step that moves
     anything between host and device by itself is an error. A member that skips
     `give_up_after` updates in a row is saved and left; Diverged is raised when the others
     are done. Raises Stopped on SIGTERM or SIGINT after saving, and CheckpointError when a
-    member's identity is not the saved one's.
+    member's identity is not the saved one's. On several processes a signal to one of them
+    stops all at the next step that is logged.
     """
     with contextlib.ExitStack() as held:
         lanes = [held.enter_context(_Lane(m, source, batch_size, placement, keep, keep_every,
@@ -44,18 +47,21 @@ def fit(members: Sequence[Member], source: Any, *, batch_size: int, log_every: i
         while done < end:
             # a member that was saved later than the others waits here for them
             active = [lane for lane in lanes if lane.runs_at(done)]
-            batch = placement.put(source.batch(done, batch_size)) if active else None
+            batch = placement.batch(source, done, batch_size, batch_parts) if active else None
             done += 1
             for lane in active:
                 lane.advance(batch)
             logged = [lane for lane in active
                       if done % log_every == 0 or done == lane.member.steps]
+            stopping = stop.requested
+            if jax.process_count() > 1:
+                stopping = done % log_every == 0 and processes.any_of(stop.requested)
             bar.update(done, {lane.member.name: lane.write(batch_size) for lane in logged})
             for lane in active:
                 lane.check(give_up_after)
-                if done % save_every == 0 or done == lane.member.steps or stop.requested:
+                if done % save_every == 0 or done == lane.member.steps or stopping:
                     lane.save()
-            if stop.requested and done < end:
+            if stopping and done < end:
                 raise signals.Stopped(f'{bar.name}: stopped at step {done} of {end} and saved; '
                               'the same command goes on')
     if any(lane.diverged for lane in lanes):
@@ -87,8 +93,9 @@ class _Lane:
                 'steps; ask for more, or use another --workdir, or --fresh to start over')
         self._step = jax.jit(step_lib.make(member.problem, member.optimizer),
                              donate_argnums=0, out_shardings=(homes, None))
-        self._logs = [log.MetricsLog(directory / 'metrics.jsonl', self.done),
-                      *(log.Forgiving(sink, directory, member.name) for sink in sinks)]
+        self._logs = [] if not processes.first() else [
+            log.MetricsLog(directory / 'metrics.jsonl', self.done),
+            *(log.Forgiving(sink, directory, member.name) for sink in sinks)]
 
     def runs_at(self, step: int) -> bool:
         return self.done == step < self.member.steps and not self.diverged
@@ -105,7 +112,8 @@ class _Lane:
         values, self.in_a_row = {k: float(v) for k, v in metrics.items()}, int(skipped[1])
         values['details/n_training_samples'] = float(self.done * batch_size)
         for line in self._watch.look(self.done, since, values):
-            print(f'alarm: {self.member.name}: {line}', file=sys.stderr, flush=True)
+            if processes.first():
+                print(f'alarm: {self.member.name}: {line}', file=sys.stderr, flush=True)
         self._since = []
         for each in self._logs:
             each.write(self.done, values)

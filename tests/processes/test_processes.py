@@ -1,0 +1,107 @@
+"""Two processes of two fake devices each, over gloo, with the real command."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import saex
+from saex import cli, mesh
+from saex.data.sources.planted import Planted
+from saex.train import log
+
+ROOT = pathlib.Path(__file__).parents[2]
+TINY = 'tests/processes/tiny.py'
+
+
+def start(workdir, *words, each=((), ())):
+    """The two processes; `each` are further words of one of them."""
+    with socket.socket() as s:
+        s.bind(('localhost', 0))
+        port = s.getsockname()[1]
+    (workdir / 'calls').mkdir(parents=True, exist_ok=True)
+    env = os.environ | {'XLA_FLAGS': '--xla_force_host_platform_device_count=2',
+                        'JAX_PLATFORMS': 'cpu', 'SAEX_CALLS': str(workdir / 'calls')}
+    return [subprocess.Popen(
+        [sys.executable, 'experiments/run.py', f'--config={TINY}', f'--workdir={workdir}/run',
+         f'--distributed=localhost:{port},2,{i}', *words, *each[i]], cwd=ROOT, env=env,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for i in range(2)]
+
+
+def ended(processes, seconds=240):
+    """(exit codes, outputs); nothing outlives the test."""
+    try:
+        out = [p.communicate(timeout=seconds)[0] for p in processes]
+    finally:
+        for p in processes:
+            p.kill()
+    return [p.returncode for p in processes], out
+
+
+def weights(workdir):
+    return load_file(workdir / 'dictionaries' / 'topk' / 'sae_weights.safetensors')
+
+
+def test_a_stopped_run_goes_on_alone_on_another_mesh(tmp_path):
+    two = start(tmp_path, '--config.dictionaries.topk.steps=100000')
+    lines, deadline = tmp_path / 'run/train/topk/metrics.jsonl', time.monotonic() + 200
+    while not log.read(lines) and all(p.poll() is None for p in two):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    two[1].send_signal(signal.SIGTERM)
+    codes, out = ended(two)
+    assert codes == [0, 0], out
+    assert all('stopped at step' in text for text in out), out
+    done = int(max((tmp_path / 'run/train/topk/checkpoints').iterdir(),
+                   key=lambda p: int(p.name)).name)
+    assert done % 2 == 0 and f'step {done} of' in out[0]
+
+    calls = [(tmp_path / 'calls' / str(i)).read_text().split('\n')[8:-1] for i in range(2)]
+    for i, asked in enumerate(calls):       # the first eight are the initial sample
+        assert asked[:3] == [f'{2 * step + i} 8' for step in range(3)]
+
+    config = cli.load(f'{ROOT}/{TINY}', {'dictionaries.topk.steps': str(done + 4)})
+    config.mesh = dict(data=1, model=4)
+    saex.train(config, tmp_path / 'run')
+    config.mesh = dict(data=1, model=1)
+    saex.train(config, tmp_path / 'whole')
+    for name, value in weights(tmp_path / 'whole').items():
+        np.testing.assert_allclose(weights(tmp_path / 'run')[name], value, atol=2e-5)
+
+
+def test_two_processes_finish_with_one_set_of_files(tmp_path):
+    codes, out = ended(start(tmp_path, '--config.dictionaries.topk.steps=6'))
+    assert codes == [0, 0], out
+    assert 'topk/fvu' in out[0] and 'topk/fvu' not in out[1]
+    results = json.loads((tmp_path / 'run/results.json').read_text())
+    assert np.isfinite(results['topk/fvu']) and (tmp_path / 'run/report.html').is_file()
+    assert [line['step'] for line in log.read(tmp_path / 'run/train/topk/metrics.jsonl')] == [
+        2, 4, 6]
+
+
+@pytest.mark.parametrize('words, said', [
+    ('--config.dictionaries.topk.optim.lr=0.5', 'dictionaries/topk/optim/lr'),
+    ('--config.dictionaries.topk.batch_size=15', 'batch_size: 15 does not divide by')])
+def test_what_differs_or_fails_on_one_is_refused_on_all(tmp_path, words, said):
+    codes, out = ended(start(tmp_path, each=((), (words,))))
+    assert codes == [2, 2]
+    assert all(said in text and 'error: ' in text for text in out), out
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_batch_of_parts_by_hand():
+    source = Planted(d_in=4, features=8, l0=2.0)
+    wanted = np.concatenate([source.batch(6, 4)['x'], source.batch(7, 4)['x']])
+    for placement in (mesh.Placement(), mesh.Placement(mesh.make({'data': 4}))):
+        batch = placement.batch(source, 3, 8, parts=2)
+        np.testing.assert_array_equal(batch['x'], wanted)
+        assert batch['x'].sharding == placement.rows
+    assert placement.problems(8, 32, parts=3) == [
+        'batch_size: 8 does not divide by batch_parts, 3']
