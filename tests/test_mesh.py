@@ -163,5 +163,5 @@ def test_what_does_not_divide_is_named():
 
 def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
     train(tmp_path, None, steps=3)
-    with pytest.raises(checkpoint.CheckpointError, match='another shape'):
+    with pytest.raises(checkpoint.CheckpointError, match='other shapes'):
         train(tmp_path, None, selector='jumprelu')

@@ -1,0 +1,68 @@
+"""saex's training step as a worker (turns.py), and for the other benchmarks."""
+import functools
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
+
+from experiments.benchmarks import turns  # noqa: E402
+
+
+def member(spec: dict):
+    """(problem, optimizer) of the TopK that the peers train: MSE, AuxK (no latent is dead),
+    Adam, gradients clipped to 1, unit decoder rows with the projected gradient."""
+    from saex.dictionary import build
+    from saex.losses import objective
+    from saex.optim import chain
+    from saex.train import dictionary
+
+    model = build.dictionary(dict(
+        features=spec['features'], path=spec.get('path', 'auto'),
+        precision=spec.get('precision', 'float32'),
+        selector=dict(name='topk', k=spec['k'])), spec['width'])
+    terms = {'mse': {}, 'auxk': dict(k_aux=spec['width'] // 2, weight=1 / 32)}
+    goal = objective.build(terms, build.provided(model), 1000)
+    optimizer = chain.build(dict(name='adam', lr=spec.get('lr', 1e-4), clip=1.0,
+                                 constraints={'unit_rows': {}}), 1000)
+    return dictionary.problem(model, goal, build.initialiser({}), spec['rows']), optimizer
+
+
+def batches(spec: dict) -> list:
+    """Two batches of N(0, 1) activations on the device."""
+    import jax
+    return [{'x': jax.random.normal(jax.random.key(i), (spec['rows'], spec['width']))}
+            for i in range(2)]
+
+
+def stepper(spec: dict):
+    """`run(batch)` takes one step of a new member and waits for it."""
+    import jax
+    from saex.train import step
+
+    problem, optimizer = member(spec)
+    fn = jax.jit(step.make(problem, optimizer), donate_argnums=0)
+    held = [jax.jit(functools.partial(step.initial, problem, optimizer))(
+        jax.random.key(spec.get('seed', 0)), batches(spec)[0])]
+    key = jax.random.key(1)
+
+    def run(batch):
+        held[0], metrics = fn(held[0], batch, key)
+        jax.block_until_ready(metrics)
+
+    return run
+
+
+def make(spec: dict):
+    import jax
+
+    run, data, count = stepper(spec), batches(spec), [0]
+
+    def step():
+        count[0] += 1
+        run(data[count[0] % 2])
+
+    return step, {'saex': '0.1.0', 'jax': jax.__version__}
+
+
+if __name__ == '__main__':
+    turns.serve(make)

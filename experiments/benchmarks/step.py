@@ -1,0 +1,43 @@
+"""How much faster is one TopK step than the peers' on one core?
+
+    TORCH_PYTHON=.venv-bench/bin/python python experiments/benchmarks/step.py \
+        [rows=1024] [width=768] [features=16384] [k=32] [rounds=9] [precision=float32]
+
+TORCH_PYTHON has sae-lens, dictionary-learning and eai-sparsify. The peers' arithmetic is
+nearly ours: SAELens neither projects nor renormalises its decoder, sparsify does not clip.
+"""
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
+
+from experiments.benchmarks import peers, turns  # noqa: E402
+
+DEFAULTS = dict(rows=1024, width=768, features=16384, k=32, rounds=9, precision='float32')
+
+
+def main() -> None:
+    asked = dict(word.split('=') for word in sys.argv[1:])
+    spec = {k: type(v)(asked.get(k, v)) for k, v in DEFAULTS.items()}
+    python, before = os.environ['TORCH_PYTHON'], turns.machine()
+    workers = {'saex': turns.Worker(sys.executable, 'ours.py', spec)}
+    try:
+        for name in peers.PEERS:
+            workers[name] = turns.Worker(python, 'peers.py', spec | {'library': name})
+        spent = turns.alternate_workers(workers, spec['rounds'])
+        versions = {k: v for w in workers.values() for k, v in w.about.items()}
+    finally:
+        for worker in workers.values():
+            worker.close()
+    table = [{'': name, 'CPU us per row': turns.spoken(turns.quartiles(
+        [1e6 * s / spec['rows'] for s in spent[name]])),
+        'times saex': turns.spoken(turns.ratio(spent[name], spent['saex']))}
+        for name in workers]
+    shape = ', '.join(f'{k} {v}' for k, v in spec.items() if k != 'rounds')
+    turns.record(f'step_{spec["rows"]}_{spec["features"]}_{spec["precision"]}',
+                 f'One TopK training step: {shape}.', table, before, spent, versions)
+
+
+if __name__ == '__main__':
+    main()

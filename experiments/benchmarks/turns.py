@@ -1,0 +1,142 @@
+"""Programs that take turns on one core, and the ratios of what their turns cost.
+
+Standard library only: the peers' worker runs it in an environment without JAX. What is
+counted is CPU seconds of one core, because wall time on a machine that others use says
+little; a ratio is taken between neighbouring turns, and its median and quartiles are told.
+"""
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from typing import Callable, Mapping
+
+ROOT = pathlib.Path(__file__).parents[2]
+RESULTS = pathlib.Path(__file__).parent / 'results'
+ONE_THREAD = {'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1', 'JAX_PLATFORMS': 'cpu'}
+
+
+def pin() -> None:
+    """Keeps this process on one core; before numpy, JAX or torch is imported."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.environ.update(ONE_THREAD)
+
+
+def alternate(turns: Mapping[str, Callable[[], None]], rounds: int
+              ) -> dict[str, list[float]]:
+    """CPU seconds of each turn of each round; every function runs once before."""
+    for turn in turns.values():
+        turn()
+    spent = {name: [] for name in turns}
+    for _ in range(rounds):
+        for name, turn in turns.items():
+            began = time.process_time()
+            turn()
+            spent[name].append(time.process_time() - began)
+    return spent
+
+
+def alternate_workers(workers: Mapping[str, 'Worker'], rounds: int
+                      ) -> dict[str, list[float]]:
+    """CPU seconds of one step of each worker in each round; one step before is not told."""
+    spent = {name: [] for name in workers}
+    for i in range(rounds + 1):
+        for name, worker in workers.items():
+            seconds = worker.turn(1)
+            spent[name] += [seconds] if i else []
+    return spent
+
+
+class Worker:
+    """A program of another environment that takes turns when told to (`serve`)."""
+
+    def __init__(self, python: str, script: str, spec: Mapping):
+        self._process = subprocess.Popen(
+            [python, str(pathlib.Path(__file__).parent / script), json.dumps(dict(spec))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=os.environ | ONE_THREAD)
+        self.about = self._answer()
+
+    def turn(self, steps: int) -> float:
+        """CPU seconds of so many steps."""
+        self._process.stdin.write(f'{steps}\n')
+        self._process.stdin.flush()
+        return self._answer()['cpu']
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def _answer(self) -> dict:
+        line = self._process.stdout.readline()
+        if not line:
+            self.close()
+            raise RuntimeError(f'{self._process.args[:2]} ended; its own words are above')
+        return json.loads(line)
+
+
+def serve(make: Callable[[dict], tuple[Callable[[], None], dict]]) -> None:
+    """The side of a worker: `make(spec)` gives a step and what to tell of itself."""
+    pin()
+    answers, sys.stdout = sys.stdout, sys.stderr
+    step, about = make(json.loads(sys.argv[1]))
+    step()
+    print(json.dumps(about), file=answers, flush=True)
+    for line in sys.stdin:
+        began = time.process_time()
+        for _ in range(int(line)):
+            step()
+        print(json.dumps({'cpu': time.process_time() - began}), file=answers, flush=True)
+
+
+def quartiles(values: list[float]) -> dict[str, float]:
+    """median, and the first and third quartile as low and high."""
+    low, middle, high = statistics.quantiles(values, n=4, method='inclusive')
+    return {'median': middle, 'low': low, 'high': high}
+
+
+def ratio(above: list[float], below: list[float]) -> dict[str, float]:
+    """Quartiles of the round-by-round ratios."""
+    return quartiles([a / b for a, b in zip(above, below)])
+
+
+def spoken(found: Mapping[str, float]) -> str:
+    """'1.36 (1.31 to 1.40)'."""
+    return f'{found["median"]:.3g} ({found["low"]:.3g} to {found["high"]:.3g})'
+
+
+def machine() -> dict:
+    """The processor, its cores, and the load of the last minute."""
+    info = pathlib.Path('/proc/cpuinfo')
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = {line.split(': ')[1] for line in lines if line.startswith('model name')}
+    return {'processor': ', '.join(sorted(names)) or platform.processor(),
+            'cores': os.cpu_count(), 'load': round(os.getloadavg()[0], 1)}
+
+
+def record(name: str, question: str, table: list[dict], before: dict, raw: dict,
+           versions: dict) -> None:
+    """Writes results/NAME.json and NAME.md: the question, the command, the machine and the
+    load before and after, and the table."""
+    RESULTS.mkdir(exist_ok=True)
+    script = 'experiments/benchmarks/' + pathlib.Path(sys.argv[0]).name
+    command = ' '.join(['python', script, *sys.argv[1:]])
+    after = machine()
+    held = {'question': question, 'command': command, 'machine': before,
+            'load_after': after['load'], 'versions': versions, 'table': table, 'turns': raw}
+    (RESULTS / f'{name}.json').write_text(json.dumps(held, indent=1) + '\n')
+    columns = list(table[0])
+    rows = [' | '.join(columns), ' | '.join('---' for _ in columns),
+            *(' | '.join(str(row[c]) for c in columns) for row in table)]
+    text = '\n'.join(f'| {row} |' for row in rows)
+    told = ', '.join(f'{k} {v}' for k, v in versions.items())
+    (RESULTS / f'{name}.md').write_text(
+        f'{question}\n\n    {command}\n\n{text}\n\n{before["processor"]}, one core of '
+        f'{before["cores"]}; load {before["load"]} before and {after["load"]} after (other '
+        f'programs were running); CPU seconds of a turn, median (quartiles). {told}.\n')
+    print(text)
