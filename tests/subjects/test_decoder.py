@@ -1,10 +1,12 @@
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from saex import config
-from saex.subjects import edits
+from saex.subjects import decoder, edits, encoder
 from saex.subjects.decoder import Decoder
 
 MODEL = Decoder(vocab=7, context=6, layers=2, width=8, heads=2)
@@ -25,10 +27,49 @@ def test_every_site_is_captured_and_identity_edits_are_bit_exact():
                                + held['blocks.0.attn_out'], atol=1e-6)
 
 
-def test_no_edit_and_no_capture_is_the_plain_program():
-    plain = jax.make_jaxpr(lambda: MODEL.apply(PARAMS, TOKENS)[0])()
-    empty = jax.make_jaxpr(lambda: MODEL.apply(PARAMS, TOKENS, edits=(), capture=())[0])()
-    assert str(plain) == str(empty)
+class Bare:
+    """In place of Taps: no sites at all."""
+    captured = {}
+
+    def __init__(self, *args):
+        pass
+
+    def __call__(self, site, x):
+        return x
+
+    def layer(self, index):
+        return self
+
+
+@pytest.mark.parametrize('module, model', [
+    (decoder, MODEL), (encoder, encoder.Encoder(vocab=7, head='tokens', width=8, heads=2))])
+def test_no_edit_and_no_capture_is_the_program_without_sites(monkeypatch, module, model):
+    params = model.init(jax.random.key(1), TOKENS)
+
+    def program():
+        run = jax.jit(lambda p, t: model.apply(p, t)[0]).trace(params, TOKENS)
+        return str(run.jaxpr), run.lower().compile().as_text()
+
+    found = program()
+    monkeypatch.setattr(module, 'Taps', Bare)
+    bare = program()
+    assert found[0] == bare[0]
+    assert strip(found[1]) == strip(bare[1])
+
+
+def strip(text):
+    """A compiled program without where in the source its operations come from."""
+    lines = [line for line in text.split('\n') if not re.match(r'\d+ ', line)]
+    return re.sub(r', metadata=\{[^}]*\}', '', '\n'.join(lines))
+
+
+def test_a_capture_ends_the_forward():
+    def flops(*sites):
+        run = jax.jit(lambda p, t: MODEL.apply(p, t, capture=sites)[1])
+        return run.lower(PARAMS, TOKENS).compile().cost_analysis()['flops']
+
+    assert flops('blocks.0.attn_in') < 0.2 * flops('blocks.0.resid_post')
+    assert flops('blocks.0.resid_post') < 0.6 * flops('logits')
 
 
 def test_causal():

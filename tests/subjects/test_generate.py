@@ -2,12 +2,14 @@
 import pathlib
 
 import jax
+from jax.sharding import Mesh
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from saex import config
 from saex.subjects import edits, where
+from saex.subjects.checkpoints import shard
 from saex.subjects.checkpoints.load import load
 from saex.subjects.generate import _sample, generate
 
@@ -44,20 +46,32 @@ def test_cached_decoding_equals_the_full_forward(family):
     np.testing.assert_array_equal(out.tokens[:, 1:], best[:, 6:])
 
 
-def test_a_row_is_the_same_alone():
+def test_a_row_is_the_same_alone_and_stops_alone():
     network = load(GOLDEN / 'gpt2')
-    many = generate(network, PROMPTS, STEPS, mask=MASK)
-    np.testing.assert_array_equal(many.tokens[1:2], generate(network, PROMPTS[1:2, 2:],
-                                                             STEPS).tokens)
-    np.testing.assert_array_equal(many.tokens[2:], generate(network, PROMPTS[2:, :4],
-                                                            STEPS).tokens)
+    many = generate(network, PROMPTS, STEPS, mask=MASK, stop=(99,), pad=98)
+    alone = generate(network, PROMPTS[1:2, 2:], STEPS)
+    np.testing.assert_array_equal(many.tokens[1:2], alone.tokens)
     stop = int(many.tokens[1, 2])
-    halted = generate(network, PROMPTS, STEPS, mask=MASK, stop=(stop,), pad=99)
+    halted = generate(network, PROMPTS, STEPS, mask=MASK, stop=(stop,), pad=98)
     for row in range(3):
         text = many.tokens[row].tolist()
         end = text.index(stop) + 1 if stop in text else STEPS
-        assert halted.tokens[row].tolist() == text[:end] + [99] * (STEPS - end)
+        assert halted.tokens[row].tolist() == text[:end] + [98] * (STEPS - end)
         assert halted.mask[row].tolist() == [True] * end + [False] * (STEPS - end)
+
+
+def test_generation_on_a_mesh_and_in_bfloat16():
+    mesh = Mesh(np.array(jax.devices()[:4]).reshape(2, 2), ('data', 'model'))
+    plain = load(GOLDEN / 'llama')
+    spread = load(GOLDEN / 'llama', sharding=shard.over(mesh))
+    a, b = (generate(n, PROMPTS, 3, mask=MASK, capture=('logits',)) for n in (plain, spread))
+    np.testing.assert_array_equal(a.tokens, b.tokens)
+    np.testing.assert_allclose(a.captured['logits'], b.captured['logits'], atol=1e-5)
+    half = generate(load(GOLDEN / 'llama', dtype=jnp.bfloat16), PROMPTS, 3, mask=MASK,
+                    capture=('logits',)).captured['logits']
+    assert half.dtype == jnp.bfloat16
+    np.testing.assert_allclose(half[:, :6].astype(jnp.float32)[MASK > 0],
+                               np.asarray(a.captured['logits'])[:, :6][MASK > 0], atol=0.05)
 
 
 @pytest.mark.parametrize('top_k, top_p, temperature, expected', [

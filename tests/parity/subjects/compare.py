@@ -36,7 +36,8 @@ def errors(folder, network=None):
     tokens = jnp.asarray(wanted['images' if 'images' in wanted else 'tokens'])
     with jax.default_matmul_precision('highest'):
         result, found = jax.jit(lambda p: network.model.apply(
-            {'params': p}, tokens, **inputs, capture=names))(network.params)
+            {'params': p}, tokens, **inputs, capture=names),
+            compiler_options={'xla_backend_optimization_level': 0})(network.params)
     real = wanted['mask'] > 0 if 'mask' in wanted else np.ones(wanted['hidden'].shape[1:3], bool)
     hidden = max(_error(found[n][real], h[real])
                  for n, h in zip(names, wanted['hidden'], strict=True))
