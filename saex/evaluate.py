@@ -1,9 +1,13 @@
 """The flat results of an experiment, controls included."""
+import dataclasses
 import pathlib
+import types
 from typing import Any, Mapping
 
 import jax
+import numpy as np
 
+from saex import config
 from saex.evals import contexts, runner, sentences, suite
 from saex.evals.coder import RandomDictionary
 from saex.evals.dictionary import DictionaryCoder
@@ -47,6 +51,25 @@ def everything(made: Any, trained: Mapping[str, tuple], network: Any,
             flat |= _contexts(made, trained, section, workdir)
     (workdir / 'warnings.txt').write_text('\n'.join(warnings) + '\n')
     return {k: v for k, v in flat.items() if v is not None or not k.endswith('l0_target')}
+
+
+def saved(made: Any, dictionaries: Mapping[str, tuple], network: Any, source: Any,
+          workdir: pathlib.Path) -> dict[str, float | None]:
+    """`everything` for dictionaries that were trained elsewhere, (model, params, stats) by
+    name, on the source of a plan. Raises ConfigError for one of another width."""
+    width = int(source.rows(jax.random.key(0), 8)['x'].shape[-1])
+    wrong = [f'{name}: reads {parts[0].d_in} inputs, the source gives {width}'
+             for name, parts in dictionaries.items() if parts[0].d_in != width]
+    if wrong:
+        raise config.ConfigError(wrong)
+    found, trained = {}, {}
+    for name, (model, params, stats) in dictionaries.items():
+        section = {'dictionary': {'features': model.features}, 'losses': {}}
+        found[name] = types.SimpleNamespace(model=model, section=section)
+        trained[name] = types.SimpleNamespace(params=params, stats=stats,
+                                              skipped=np.zeros(2)), source
+    made = dataclasses.replace(made, recipes=found)
+    return everything(made, trained, network, workdir)
 
 
 def _contexts(made: Any, trained: Mapping[str, tuple], section: Mapping,

@@ -56,8 +56,8 @@ def to_dictionary(c: Canonical, **options: Any) -> tuple[Dictionary, dict, dict]
     section) to convert to: its threshold starts at c's where it has one. Raises FormatError
     for what saex has no trainable part for.
     """
-    section, c = _section(c, dict(options))
-    model = build.dictionary(section, c.d_in)
+    parts, c = section(c, {k: v for k, v in options.items() if v is not None})
+    model = build.dictionary(parts, c.d_in)
     variables = model.init(jax.random.key(0), np.zeros((2, c.d_in), np.float32))
     params, stats = tree.flatten(variables['params']), tree.flatten(variables['stats'])
     params |= {'encoder/w_enc': c.w_enc, 'encoder/b_enc': c.b_enc, 'decoder/w_dec': c.w_dec,
@@ -140,8 +140,10 @@ def _gather(module: Dictionary):
     return affine, module.selector.export(), (decoder.atoms(), decoder.bias())
 
 
-def _section(c: Canonical, options: dict) -> tuple[dict, Canonical]:
-    """The config section of c, and c in the units that its transform leaves."""
+def section(c: Canonical, options: Mapping) -> tuple[dict, Canonical]:
+    """The config section of c, and c in the units that its transform leaves. options: as of
+    `to_dictionary`. Raises FormatError."""
+    options = dict(options)
     require(c.kind == 'single' and c.w_glu is None and c.w_skip is None and c.d_in == c.d_out,
             f'saex trains no {c.kind} dictionary with these parts from a file; encode, decode '
             'and the writers work')
