@@ -24,7 +24,7 @@ def text(rows: Sequence[Mapping], about: Mapping) -> str:
               ] if sites else []
     parts = [_front(rows, about), f'# {title}\n',
              f'{len(rows)} sparse dictionar{"y" if len(rows) == 1 else "ies"} trained with '
-             '[saex](https://pypi.org/project/saex/), in the folder layout of SAELens.\n',
+             'saex, in the folder layout of SAELens.\n',
              '\n'.join(facts) + '\n' if facts else '', '## Results\n', _table(rows),
              *(f'![{_cell(path)}]({path})\n' for path in about.get('figures', ())),
              '## Use\n', _use(rows, about)]

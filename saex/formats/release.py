@@ -43,32 +43,51 @@ def save_pretrained(directory: str | pathlib.Path, dictionary: Any, *, frequency
 
 def suite(directory: str | pathlib.Path, entries: Iterable[Entry], about: Mapping | None = None,
           figures: Iterable[pathlib.Path] = ()) -> list[dict]:
-    """Copies the entries into one tree and writes its index and card; returns the index.
+    """Copies the entries into one tree, whole or not at all, in place of an earlier suite;
+    returns its index.
 
-    A dictionary that is there already, file by file the same size, is not copied again.
-    Raises FormatError for an entry whose path another one has.
+    Dictionaries of one site, width and L0 have their names as a last folder. Raises
+    FormatError where two have one name as well.
     """
-    directory, index = pathlib.Path(directory), []
-    for entry in entries:
-        cfg = files.json_file(entry.folder / 'cfg.json')
-        path = _path(cfg, entry)
-        require(path not in {row['path'] for row in index}, f'{entry.name}: another dictionary is '
-                f'{path} too (same site, width and L0)')
-        target = files.inside(directory, path)
+    directory, index, entries = pathlib.Path(directory), [], list(entries)
+    cfgs = [files.json_file(entry.folder / 'cfg.json') for entry in entries]
+    require(bool(entries), f'{directory}: a suite of no dictionaries')
+    paths = [_path(cfg, entry) for cfg, entry in zip(cfgs, entries, strict=True)]
+    paths = [f'{path}/{entry.name}' if paths.count(path) > 1 else path
+             for path, entry in zip(paths, entries, strict=True)]
+    building = _building(directory)
+    for entry, cfg, path in zip(entries, cfgs, paths, strict=True):
+        require(paths.count(path) == 1, f'{path}: the place of two dictionaries; give them names '
+                'of their own')
+        target = files.inside(building, path)
         target.mkdir(parents=True, exist_ok=True)
         for file in sorted(p for p in entry.folder.iterdir() if p.is_file()):
             shutil.copyfile(file, target / file.name)
         index.append(_row(entry.name, path, cfg, entry.results))
-    require(bool(index), f'{directory}: a suite of no dictionaries')
     index.sort(key=lambda row: row['path'])
     shown = []
     for figure in map(pathlib.Path, figures):
-        (directory / 'figures').mkdir(exist_ok=True)
-        shutil.copyfile(figure, directory / 'figures' / figure.name)
+        (building / 'figures').mkdir(exist_ok=True)
+        shutil.copyfile(figure, building / 'figures' / figure.name)
         shown.append(f'figures/{figure.name}')
-    files.write_json(directory / 'index.json', index)
-    (directory / 'README.md').write_text(card.text(index, {**(about or {}), 'figures': shown}))
+    files.write_json(building / 'index.json', index)
+    (building / 'README.md').write_text(card.text(index, {**(about or {}), 'figures': shown}))
+    if directory.exists():
+        shutil.rmtree(directory)
+    building.rename(directory)
     return index
+
+
+def _building(directory: pathlib.Path) -> pathlib.Path:
+    """An empty folder beside directory, which only an earlier suite may fill."""
+    require(not directory.exists() or not any(directory.iterdir())
+            or (directory / 'index.json').is_file(), f'{directory}: holds something else than a '
+            'suite; nothing was written')
+    building = directory.with_name(f'{directory.name}.building')
+    if building.exists():
+        shutil.rmtree(building)
+    building.mkdir(parents=True)
+    return building
 
 
 def of_run(workdir: str | pathlib.Path) -> tuple[list[Entry], dict]:

@@ -1,6 +1,7 @@
 """Cards, suites and the Hub, against a stand-in on this machine."""
 import json
 import math
+import xml.dom.minidom
 
 import jax
 import numpy as np
@@ -53,11 +54,40 @@ def test_suite_has_gemma_scopes_names_an_index_and_a_card(tmp_path):
         load.load(folder)
 
 
-def test_two_dictionaries_of_one_name_are_refused(tmp_path):
+def test_two_dictionaries_of_one_site_width_and_l0(tmp_path):
     _, _ = suite(tmp_path)
     twice = [release.Entry(n, tmp_path / 'made' / 'sae0', {'l0': 3.0}) for n in 'ab']
-    with pytest.raises(FormatError, match='b: another dictionary is resid_post'):
-        release.suite(tmp_path / 'other', twice)
+    index = release.suite(tmp_path / 'other', twice)
+    assert [row['path'] for row in index] == [
+        f'resid_post/layer_0/width_12/average_l0_3/{n}' for n in 'ab']
+    with pytest.raises(FormatError, match='the place of two'):
+        release.suite(tmp_path / 'again', twice[:1] * 2)
+    with pytest.raises(FormatError, match='something else'):
+        release.suite(tmp_path / 'made', twice)
+    assert not (tmp_path / 'again').exists() and (tmp_path / 'made' / 'sae0').is_dir()
+    assert len(release.suite(tmp_path / 'other', twice[:1])) == 1       # replaces its own
+    assert not (tmp_path / 'other' / 'resid_post/layer_0/width_12/average_l0_3/b').exists()
+
+
+def test_a_run_becomes_a_suite(tmp_path, capsys):
+    from experiments import release as command
+    run = tmp_path / 'run'
+    for i, name in enumerate(('one', 'two', 'one_untrained')):
+        release.save_pretrained(run / 'dictionaries' / name, ex.canonical('relu', seed=i))
+    files.write_json(run / 'config.json', {'title': 'rooms', 'world': {'name': 'rooms'},
+                                           'source': {'name': 'harvest'}})
+    files.write_json(run / 'results.json', {
+        f'{n}/{k}': v for n, v in (('one', 3.0), ('two', 5.0), ('one_untrained', 1.0))
+        for k in ('l0', 'fvu')} | {'subject/accuracy': 1.0})
+    command.main([f'--workdir={run}', f'--out={tmp_path / "out"}', '--command=make it'])
+    assert capsys.readouterr().out.split() == ['site/width_12/average_l0_3',
+                                               'site/width_12/average_l0_5']
+    text = (tmp_path / 'out' / 'README.md').read_text()
+    assert '- Data: rooms' in text and '![figures/l0_fvu.svg](figures/l0_fvu.svg)' in text
+    assert 'untrained' not in text and '```sh\nmake it\n```' in text
+    xml.dom.minidom.parse(str(tmp_path / 'out' / 'figures' / 'l0_fvu.svg'))
+    with pytest.raises(FormatError, match='not a finished run'):
+        release.of_run(tmp_path)
 
 
 def test_width_names():
