@@ -204,8 +204,10 @@ def _list() -> None:
         print(f'{kind}: {", ".join(config_lib.names(f"saex.{kind}"))}')
     folder = pathlib.Path(__file__).parents[1] / 'experiments'
     for kind in ('', 'recipes'):
-        names = sorted(p.stem for p in (folder / kind).glob('*.py') if p.stem[0] != '_')
-        print(f'{kind or "experiments"}: {", ".join(n for n in names if n != "run")}')
+        entry = 'def recipe' if kind else 'def get_config'      # the rest are commands
+        names = sorted(p.stem for p in (folder / kind).glob('[!_]*.py')
+                       if entry in p.read_text())
+        print(f'{kind or "experiments"}: {", ".join(names)}')
 
 
 def _print(results: dict) -> None:

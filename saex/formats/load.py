@@ -8,7 +8,7 @@ import pathlib
 from typing import Any, Mapping
 
 from saex.formats import (circuit_tracer, dictionary_learning, files, gemma_scope, hub as hub_,
-                          llama_scope, openai, saelens, smaller, sparsify)
+                          llama_scope, openai, overcomplete, saelens, smaller, sparsify)
 from saex.formats.canonical import Canonical
 from saex.formats.errors import FormatError, require
 from saex.formats.place import Place
@@ -21,6 +21,7 @@ READERS = {
     'openai': (openai.claims, openai.read),
     'llama_scope': (llama_scope.claims, llama_scope.read),
     'circuit_tracer': (circuit_tracer.claims, circuit_tracer.read),
+    'overcomplete': (overcomplete.claims, overcomplete.read),
     'e2e_sae': (smaller.claims_e2e, smaller.read_e2e),
     'goodfire': (smaller.claims_goodfire, smaller.read_goodfire),
     'qwen_scope': (smaller.claims_qwen, smaller.read_qwen),

@@ -34,8 +34,10 @@ VALUES = (None, True, -1, 0, 1, 3, 2 ** 31, 2 ** 63, -1.5, 1e308, '', 'x', '../.
           [1, 2], [0], [-1], [2 ** 40, 2 ** 40], 'F32', 'F64', 'BF16', 'I64', 'BOOL', 'topk',
           'jumprelu', 'relu', 'a\0b', 'é' * 300)
 GOLDEN = {'saelens': 'saelens', 'sparsify': 'sparsify', 'openai': 'openai', 'e2e_sae': 'e2e_sae',
-          'dictionary_learning': 'dictionary_learning', 'llamascopium': 'llama_scope'}
-OPTIONS = {'e2e_sae': {'site': 'blocks-2-hook_resid_pre'}, 'qwen_scope': {'k': 3},
+          'dictionary_learning': 'dictionary_learning', 'llamascopium': 'llama_scope',
+          'overcomplete': 'overcomplete'}
+OPTIONS = {'overcomplete': {'kind': 'topk', 'k': 3, 'normalization': 'l2'},
+           'e2e_sae': {'site': 'blocks-2-hook_resid_pre'}, 'qwen_scope': {'k': 3},
            'neverix': {'subtract_b_dec': True, 'encoder_bias': True}}
 
 

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import pathlib
 import sys
+import unittest.mock
 import zipfile
 
 import numpy as np
@@ -172,6 +173,37 @@ def write_dictionary_learning(root):
         expect(folder, loaded.encode(X), loaded(X))
 
 
+def write_overcomplete(root):
+    """The library has no save: the state dict, in evaluation mode, as its users do."""
+    for name in ('overcomplete.models', 'overcomplete.visualization'):     # not used here
+        sys.modules[name] = unittest.mock.MagicMock()
+    from overcomplete import sae
+    points = torch.randn(9, D, generator=torch.Generator().manual_seed(1))
+    told = {'relu': (sae.SAE, {}, {'kind': 'relu'}), 'jump': (sae.JumpSAE, {}, {}),
+            'topk': (sae.TopKSAE, {'top_k': 3}, {'kind': 'topk', 'k': 3}),
+            'batch_topk': (sae.BatchTopKSAE, {'top_k': 30}, {'kind': 'batch_topk'}),
+            'archetypal': (sae.RATopKSAE, {'top_k': 3, 'points': points}, {'kind': 'topk',
+                                                                          'k': 3})}
+    for norm in ('max_l2', 'l1', 'max_l1', 'identity'):
+        told[f'relu_{norm}'] = (sae.SAE, {'dictionary_params': {'normalization': norm}},
+                                {'kind': 'relu', 'normalization': norm})
+    for seed, (name, (kind, extra, said)) in enumerate(told.items()):
+        module = kind(D, F, **extra)
+        randomise(module, 30 + seed)
+        module(X)                           # moves the running mean, variance and threshold
+        module.eval()
+        folder = root / 'overcomplete' / name
+        folder.mkdir(parents=True)
+        torch.save(module.state_dict(), folder / 'sae.pt')
+        if name == 'batch_topk':
+            said = said | {'threshold': float(module.running_threshold)}
+        if name != 'archetypal':
+            said = {'normalization': 'l2'} | said
+        (folder / 'said.json').write_text(json.dumps({'item': 'sae.pt'} | said))
+        _, codes, y = module(X)
+        expect(folder, codes, y)
+
+
 def check(folder, encode, forward):
     """The largest difference of codes and reconstructions from what saex computed, over
     max(1, the largest value)."""
@@ -223,5 +255,6 @@ if __name__ == '__main__':
     write_saelens(root)
     write_sparsify(root)
     write_dictionary_learning(root)
+    write_overcomplete(root)
     if action == 'golden':
         pack(root)
