@@ -11,7 +11,8 @@ from experiments.recipes import _penalty
 def recipe(features, l0, steps, batch_size, lr=1e-3, coefficient=None, resample_every=25_000,
            dead_after=1_000_000, warmup=1000):
     return dict(
-        dictionary=dict(features=features, dead_after=dead_after, transform='scale',
+        dictionary=dict(features=features, dead_after=dead_after,
+                        transform=dict(name='scale', to='width'),
                         selector='relu'),
         init=dict(bias='geometric_median'),
         losses=dict(mse={}, l1=dict(weight=_penalty.weight(l0, coefficient))),

@@ -6,7 +6,8 @@ from experiments.recipes import _penalty
 
 def recipe(features, l0, steps, batch_size, lr=1e-3, coefficient=None, l2=1e-5):
     return dict(
-        dictionary=dict(features=features, transform='scale', selector='relu'),
+        dictionary=dict(features=features, transform=dict(name='scale', to='width'),
+                        selector='relu'),
         losses=dict(mse={}, l1=dict(weight=_penalty.weight(l0, coefficient)),
                     l2=dict(weight=l2)),
         optim=dict(name='adam', lr=lr, constraints=dict(unit_rows={})),

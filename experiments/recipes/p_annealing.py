@@ -11,7 +11,8 @@ def recipe(features, l0, steps, batch_size, lr=1e-3, coefficient=0.1, p_end=0.2,
            start=0.15, updates=10):
     shape = dict(name='lp_anneal', p_end=p_end, start=start, updates=updates)
     return dict(
-        dictionary=dict(features=features, transform='scale', selector='relu'),
+        dictionary=dict(features=features, transform=dict(name='scale', to='width'),
+                        selector='relu'),
         init=dict(bias='geometric_median'),
         losses=dict(mse={}, ahead=dict(shape, ahead=1, weight=0.0),
                     lp=dict(shape, weight=dict(name='keep_pressure', value=coefficient,

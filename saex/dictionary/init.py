@@ -190,11 +190,14 @@ def ease(key, params, sample, l2: float = 1.0):
 
         P = (X^T X + l2 I)^{-1},   B_ij = -P_ij / P_jj,   B_jj = 0
 
-    Steck 2019 (checked). Wants F = D, the atoms of `identity_rows` and no bias.
+    Steck 2019 (checked). Wants F >= D (columns beyond D are 0), the atoms of `identity_rows`
+    and no bias.
     """
     p = jnp.linalg.inv(sample.T @ sample + l2 * jnp.eye(sample.shape[1]))
     b = -p / jnp.diagonal(p)
-    return _put(params, 'encoder', w_enc=b - jnp.diag(jnp.diagonal(b)))
+    w_enc = jnp.zeros_like(params['encoder']['w_enc'])
+    return _put(params, 'encoder',
+                w_enc=w_enc.at[:, :len(b)].set(b - jnp.diag(jnp.diagonal(b))))
 
 
 def keep(key, params, sample):

@@ -1,0 +1,44 @@
+import jax
+import numpy as np
+import pytest
+
+from saex import config
+from saex.data.sources.planted_tasks import PlantedTasks
+
+
+def drawn(**options):
+    made = PlantedTasks(**{'d_in': 6, 'features': 12, 'l0': 3.0, 'classes': 3, 'd_out': 5,
+                           'keys': ('labels', 'pair', 'grad', 'y')} | options)
+    assert made.problems() == []
+    return made, {k: np.asarray(v) for k, v in made.rows(jax.random.key(1), 200).items()}
+
+
+def test_keys_by_their_definition():
+    made, rows = drawn()
+    codes, v, who = rows['true_codes'], np.asarray(made.dictionary()), [0, 4, 8]
+    np.testing.assert_array_equal(rows['labels'], codes[:, who] != 0)
+    other = codes.copy()
+    other[:, who] = codes[:, who] == 0
+    np.testing.assert_allclose(rows['pair'], other @ v, atol=1e-5)
+    np.testing.assert_allclose(rows['grad'], np.tile(v[0] - v[4] + v[8], (200, 1)), atol=1e-6)
+    g = np.asarray(made.target_dictionary())
+    np.testing.assert_allclose(np.linalg.norm(g, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(rows['y'], codes @ g, atol=1e-5)
+
+
+def test_spec_and_what_batches_hold():
+    made, _ = drawn()
+    assert made.spec == {'d_in': 6, 'features': 12, 'keys': ('labels', 'pair', 'grad'),
+                         'd_out': 5}
+    only, rows = drawn(keys=('labels',))
+    assert 'd_out' not in only.spec and set(rows) == {'x', 'true_codes', 'labels'}
+    batch, same = only.batch(3, 8), only.batch(3, 8)
+    jax.tree.map(np.testing.assert_array_equal, batch, same)
+    assert only.fingerprint != made.fingerprint
+
+
+def test_refuses():
+    with pytest.raises(config.ConfigError, match='keys: expected some of labels'):
+        config.build('saex.data.sources', dict(name='planted_tasks', keys=('label',)))
+    with pytest.raises(config.ConfigError, match='classes: expected 1 to 256, got 0'):
+        config.build('saex.data.sources', dict(name='planted_tasks', classes=0))
