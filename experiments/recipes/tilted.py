@@ -2,12 +2,13 @@
 
 loss = (1/t) log mean exp(t (||e||^2 + lambda ||f||_1)), which raises the weight of rare,
 badly reconstructed rows. Reconstructed (standard TERM; its gradient softmax(t l) is tested).
-The coefficient is found for `l0` unless given.
+t is in units of one over the loss, which is of the order of D here: .03 is ours. The
+coefficient is found for `l0` unless given.
 """
 from experiments.recipes import bricken
 
 
-def recipe(features, l0, steps, batch_size, tilt=1.0, **options):
+def recipe(features, l0, steps, batch_size, tilt=0.03, **options):
     made = bricken.recipe(features, l0, steps, batch_size, **options)
     made['losses']['tilt'] = tilt
     return made

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from saex.data.sources import _atoms
 from saex.data.sources.planted import Planted
 
-KEYS = ('labels', 'pair', 'grad', 'y')
+KEYS = ('labels', 'pair', 'grad', 'complexity', 'y')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +19,7 @@ class PlantedTasks(Planted):
                        exactly where they did not (with size 1)
         grad [B, D]    g = Sum_c w_c v_c over the labelled features, w_c = +-1 and v_c their
                        directions: the gradient of a loss that only they move
+        complexity [B] min(active features of the row / (2 L0), 1), L0 their mean number
         y [B, E]       a G with the codes a and other random unit directions G [N, E]: what a
                        transcoder is to find, E = `d_out`
     """
@@ -58,5 +59,7 @@ class PlantedTasks(Planted):
             'labels': lambda: fires,
             'pair': lambda: made['x'] + (1 - fires - codes[:, who]) @ directions,
             'grad': lambda: jnp.broadcast_to(signs @ directions, made['x'].shape),
+            'complexity': lambda: jnp.minimum(
+                (codes != 0).sum(-1) / (2 * self.probabilities.sum()), 1.0),
             'y': lambda: codes @ self.target_dictionary()}
         return made | {k: extra[k]() for k in self.keys}

@@ -8,7 +8,7 @@ from saex.data.sources.planted_tasks import PlantedTasks
 
 def drawn(**options):
     made = PlantedTasks(**{'d_in': 6, 'features': 12, 'l0': 3.0, 'classes': 3, 'd_out': 5,
-                           'keys': ('labels', 'pair', 'grad', 'y')} | options)
+                           'keys': ('labels', 'pair', 'grad', 'complexity', 'y')} | options)
     assert made.problems() == []
     return made, {k: np.asarray(v) for k, v in made.rows(jax.random.key(1), 200).items()}
 
@@ -21,6 +21,8 @@ def test_keys_by_their_definition():
     other[:, who] = codes[:, who] == 0
     np.testing.assert_allclose(rows['pair'], other @ v, atol=1e-5)
     np.testing.assert_allclose(rows['grad'], np.tile(v[0] - v[4] + v[8], (200, 1)), atol=1e-6)
+    np.testing.assert_allclose(rows['complexity'],
+                               np.minimum((codes != 0).sum(1) / 6.0, 1.0), rtol=1e-5)
     g = np.asarray(made.target_dictionary())
     np.testing.assert_allclose(np.linalg.norm(g, axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(rows['y'], codes @ g, atol=1e-5)
@@ -28,7 +30,7 @@ def test_keys_by_their_definition():
 
 def test_spec_and_what_batches_hold():
     made, _ = drawn()
-    assert made.spec == {'d_in': 6, 'features': 12, 'keys': ('labels', 'pair', 'grad'),
+    assert made.spec == {'d_in': 6, 'features': 12, 'keys': ('labels', 'pair', 'grad', 'complexity'),
                          'd_out': 5}
     only, rows = drawn(keys=('labels',))
     assert 'd_out' not in only.spec and set(rows) == {'x', 'true_codes', 'labels'}

@@ -1,0 +1,167 @@
+"""The claims: one entry each, a method, its natural baseline, a world and an ordering.
+
+    name      method (recipe and options)      baseline      world (worlds.py)
+    metric    a scalar of the evaluations      better: higher or lower
+    margin    how much worse still counts, for claims of being as good
+    baseline_metric  the baseline's, where it is another
+    matched   compare at equal L0 (default); a baseline at several l0 is read at the method's
+    tried     what was tried where the claim was not reproduced
+
+`l0` is k for selections, and the controller's target for penalties.
+"""
+L0 = 4.0
+NEAR = (3.0, 4.0, 5.5)
+
+
+def c(name, paper, says, method, baseline, metric, better, world='plain', **more):
+    return dict(name=name, paper=paper, says=says, method=m(method), baseline=m(baseline),
+                metric=metric, better=better, world=world, **more)
+
+
+def m(member):
+    return dict(dict(l0=L0), **({'recipe': member} if isinstance(member, str) else member))
+
+
+def label(member) -> str:
+    options = ' '.join(f'{k}={v}' for k, v in sorted(member.items()) if k != 'recipe')
+    return f'{member["recipe"]} {options}'
+
+
+def members(claim) -> list[tuple]:
+    """(world, member) of the method and of each of the baseline's L0."""
+    base = claim['baseline']
+    levels = base['l0'] if isinstance(base['l0'], tuple) else (base['l0'],)
+    return [(claim['world'], member) for member in (
+        claim['method'], *(dict(base, l0=level) for level in levels))]
+
+
+FAST = dict(lr=4e-3)
+TOPK = dict(FAST, recipe='topk')
+SWEPT = dict(lr=2e-2)      # the best for ReLU + L1 of 1e-3, 4e-3, 1e-2 and 2e-2
+RELU = dict(SWEPT, recipe='bricken', warmup=100)
+FRONT = dict(RELU, l0=(3.0, 4.0, 5.5, 8.0, 12.0))      # read at the method's own L0
+NO_AUX = dict(TOPK, aux_weight=0.0)
+SILENT = dict(RELU, coefficient=8.0)
+
+
+def fast(recipe, **options):
+    return dict(FAST, recipe=recipe, **options)
+
+
+PENALTIES = [
+    c('jumprelu_shrinkage', 'Rajamanoharan et al. 2024',
+      'JumpReLU does not shrink reconstructions as L1 does', 'jumprelu', FRONT,
+      'relative_reconstruction_bias', 'higher'),
+    c('p_annealing', 'Karvonen et al. 2024',
+      'annealing p recovers more than L1 at equal L0', dict(SWEPT, recipe='p_annealing', coefficient=2.0),
+      FRONT, 'recovered@0.9', 'higher'),
+    c('april_2024', 'Anthropic 2024', 'the April update beats the recipe of 2023',
+      fast('april_2024'), FRONT, 'fvu', 'lower'),
+    c('january_2025', 'Anthropic 2025', 'JumpReLU with tanh beats the April update',
+      fast('january_2025'), fast('april_2024'), 'fvu', 'lower'),
+    c('gemma_scope', 'Lieberum et al. 2024', "Gemma Scope's JumpReLU beats ReLU + L1",
+      fast('gemma_scope', bandwidth=0.1, init=0.05, warmup=100, parametrisation='direct'),
+      FRONT, 'fvu', 'lower'),
+    c('gated', 'Rajamanoharan et al. 2024', 'Gated beats ReLU + L1 at equal L0',
+      fast('gated', warmup=100), FRONT, 'fvu', 'lower'),
+    c('gated_shrinkage', 'Rajamanoharan et al. 2024', 'Gated shrinks less than L1',
+      fast('gated', warmup=100), FRONT, 'relative_reconstruction_bias', 'higher'),
+    c('tilted', 'Muhamed et al. 2025', 'TERM lowers the error of the worst rows',
+      dict(RELU, recipe='tilted'), FRONT, 'worst_error', 'lower'),
+    c('structured', 'I Predict Therefore I Am', 'annealed Lp with a nuclear norm follows '
+      'the true amplitudes closer than L1', dict(SWEPT, recipe='structured', coefficient=2.0), FRONT,
+      'amplitude_correlation', 'higher'),
+    c('elastic', 'DILA', 'an elastic net leaves no more latents dead than L1',
+      dict(SWEPT, recipe='elastic', l2=1e-2), FRONT, 'dead_fraction', 'lower', margin=0.02),
+    c('lista', 'Gregor and LeCun 2010', 'learned iterations code better than one ReLU layer',
+      fast('lista'), FRONT, 'fvu', 'lower'),
+    c('sae_over_ica', 'Cunningham et al. 2023', 'a sparse autoencoder finds more than ICA',
+      dict(SWEPT, recipe='cunningham'), 'ica', 'recovered@0.9', 'higher', matched=False),
+    c('sae_over_pca', 'Cunningham et al. 2023', 'a sparse autoencoder finds more than PCA',
+      dict(SWEPT, recipe='cunningham'), 'pca', 'recovered@0.9', 'higher', matched=False),
+]
+SELECTIONS = [
+    c('topk', 'Gao et al. 2024', 'TopK reconstructs better than ReLU + L1 at equal L0',
+      TOPK, FRONT, 'fvu', 'lower'),
+    c('jumprelu_fvu', 'Rajamanoharan et al. 2024',
+      'JumpReLU reconstructs as well as TopK or better', 'jumprelu', TOPK, 'fvu', 'lower'),
+    c('batch_topk', 'Bussmann et al. 2024', 'BatchTopK reconstructs better than TopK',
+      fast('batch_topk'), TOPK, 'fvu', 'lower'),
+    c('mutual_choice', 'Ayonrinde 2024', 'Mutual Choice reconstructs better than TopK',
+      fast('mutual_choice'), TOPK, 'fvu', 'lower'),
+    c('feature_choice', 'Ayonrinde 2024', 'Feature Choice leaves fewer latents dead',
+      fast('feature_choice'), TOPK, 'dead_fraction', 'lower', matched=False),
+    c('llama_scope', 'He et al. 2024', 'TopK with norms and falling k beats ReLU + L1',
+      fast('llama_scope'), FRONT, 'fvu', 'lower'),
+    c('k_sparse', 'Makhzani and Frey 2014', 'k-sparse beats the L1 autoencoder',
+      fast('k_sparse'), FRONT, 'recovered@0.9', 'higher'),
+    c('top_afa', 'top-AFA', 'matches TopK with no k to tune', fast('top_afa'),
+      dict(TOPK, l0=(4.0, 6.0, 12.0)), 'fvu', 'lower', margin=0.02),
+    c('vsae', 'vSAE', 'variational TopK is worse than TopK (a negative result)',
+      fast('vsae', beta=1.0), TOPK, 'fvu', 'higher'),
+    c('gba', 'group bias adaptation', 'finds features without being told k, where TopK with '
+      'the wrong k (12) fails', fast('gba', highest=0.3, lowest=0.003),
+      dict(TOPK, l0=12.0), 'recovered@0.9', 'higher', matched=False),
+    c('openai_topk', 'Gao et al. 2024', 'the released TopK recipe beats ReLU + L1',
+      fast('openai_topk'), FRONT, 'fvu', 'lower'),
+    c('mlp_encoder', 'methods.md P11', 'a deeper encoder codes better than a linear one',
+      fast('mlp_encoder'), TOPK, 'fvu', 'lower'),
+    c('codebook', 'Tamkin et al. 2023', 'codes without coefficients cost reconstruction',
+      fast('codebook'), TOPK, 'fvu', 'higher'),
+    c('abs_topk', 'AbsTopK', 'one latent holds both poles: better than TopK at as many '
+      'latents as signed features', fast('abs_topk'), TOPK, 'fvu', 'lower', 'signed'),
+    c('auxk', 'Gao et al. 2024', 'AuxK leaves fewer latents dead',
+      dict(TOPK, dead_after=20_000), NO_AUX, 'dead_fraction', 'lower', 'low_rank'),
+    c('active_subspace', 'OpenMOSS', 'starting in the active subspace leaves fewer dead',
+      dict(NO_AUX, recipe='active_subspace'), NO_AUX, 'dead_fraction', 'lower', 'low_rank'),
+]
+SEARCHES = [
+    c('itda', 'ITDA', 'a dictionary of rows costs reconstruction against TopK',
+      dict(recipe='itda'), TOPK, 'fvu', 'higher'),
+    c('icfl', 'ICFL', 'no latent dies', fast('icfl'), TOPK, 'dead_fraction', 'lower'),
+    c('omp', 'Chidambaram et al. 2023', 'orthogonal matching pursuit codes better than TopK',
+      fast('omp'), TOPK, 'fvu', 'lower'),
+    c('gradient_pursuit', 'Engels et al. 2024', 'gradient pursuit codes better than TopK',
+      fast('gradient_pursuit'), TOPK, 'fvu', 'lower'),
+    c('mp_hierarchy', 'MP-SAE', 'matching pursuit recovers more of a hierarchy than TopK',
+      fast('matching_pursuit'), TOPK, 'recovered@0.9', 'higher', 'hierarchy'),
+    c('mp_fvu', 'MP-SAE', 'matching pursuit reconstructs better than TopK',
+      fast('matching_pursuit'), TOPK, 'fvu', 'lower', 'hierarchy'),
+    c('masking', 'Chidambaram et al. 2023', 'hiding coordinates recovers more under noise',
+      fast('masking'), fast('omp'), 'recovered@0.9', 'higher', 'noisy'),
+]
+STRUCTURE = [
+    c('matryoshka', 'Bussmann et al. 2025', 'nested prefixes recover more of a hierarchy',
+      fast('matryoshka'), fast('batch_topk'), 'recovered@0.9', 'higher', 'hierarchy'),
+    c('matryoshka_cost', 'Bussmann et al. 2025', 'nested prefixes cost little reconstruction',
+      fast('matryoshka'), fast('batch_topk'), 'fvu', 'lower', 'hierarchy', margin=0.05),
+    c('archetypal', 'Fel et al. 2025', 'archetypal atoms agree better between seeds',
+      fast('archetypal'), TOPK, 'stability', 'higher', 'fixed'),
+    c('kron', 'KronSAE', 'pairs of parents reconstruct nearly as well as TopK from a '
+      'smaller encoder', fast('kron'), TOPK, 'fvu', 'lower', 'blocks', margin=0.05),
+    c('denoising', 'denoising autoencoder', 'noise on the input recovers more under noise',
+      fast('denoising'), TOPK, 'recovered@0.9', 'higher', 'noisy'),
+]
+OBJECTIVES = [
+    c('scar', 'SCAR', 'a reserved latent detects its concept better than the best of TopK',
+      fast('scar'), TOPK, 'own_label_f1', 'higher', 'labelled',
+      baseline_metric='best_label_f1'),
+    c('guided', 'G-SAE', 'guided latents detect their concepts better than the best of TopK',
+      fast('guided'), TOPK, 'own_label_f1', 'higher', 'labelled',
+      baseline_metric='best_label_f1'),
+    c('diff_mean', 'Makelov et al. 2024', 'supervised atoms detect their concepts better '
+      'than the best of TopK', fast('diff_mean'), TOPK, 'own_label_f1', 'higher', 'labelled',
+      baseline_metric='best_label_f1'),
+    c('skip_transcoder', 'Paulo et al. 2025', 'a skip lowers the error of a transcoder',
+      fast('skip_transcoder'), fast('skip_transcoder', skip=False), 'fvu', 'lower', 'mapped'),
+]
+REVIVAL = [
+    c('resample', 'Bricken et al. 2023', 'resampling revives dead latents',
+      dict(SILENT, resample_every=250, dead_after=20_000), SILENT, 'dead_fraction', 'lower',
+      'low_rank', matched=False),
+    c('ghost_grads', 'Anthropic 2024', 'ghost gradients revive dead latents',
+      dict(SILENT, recipe='ghost_grads', dead_after=20_000), SILENT, 'dead_fraction',
+      'lower', 'low_rank', matched=False),
+]
+CLAIMS = PENALTIES + SELECTIONS + SEARCHES + STRUCTURE + OBJECTIVES + REVIVAL
+FRONTIER_WORLD = 'plain'

@@ -1,0 +1,96 @@
+"""results.json, table.md and frontier.svg of what was measured."""
+import json
+import pathlib
+from typing import Any, Mapping, Sequence
+
+from experiments.reproductions import claims as claims_lib
+from experiments.reproductions import verdict
+from saex.train import files
+
+ORDER = ('reproduced', 'not reproduced', 'reversed', 'unmatched')
+
+
+def write(folder: pathlib.Path, claims: Sequence[Mapping], found: Mapping, *, command: str,
+          seeds: Sequence[int], machine: str) -> None:
+    """found: (world, label) -> metrics. Claims that were not measured are left out."""
+    rows = [row for c in claims if (row := judged(c, found)) is not None]
+    front = {f'{w} {m}': {k: v[k] for k in ('l0', 'fvu', 'recovered@0.9')}
+             for (w, m), v in found.items() if w == claims_lib.FRONTIER_WORLD}
+    seconds = sum(v['seconds'] for v in found.values())
+    content = dict(command=command, machine=machine, seeds=list(seeds),
+                   wall_seconds=round(seconds), claims={r.pop('name'): r for r in rows},
+                   frontier=front)
+    files.write_json(folder / 'results.json', content)
+    (folder / 'table.md').write_text(table(content))
+    (folder / 'frontier.svg').write_text(figure(front))
+    print(table(content))
+
+
+def judged(claim: Mapping, found: Mapping) -> dict[str, Any] | None:
+    pairs = claims_lib.members(claim)
+    if any((w, claims_lib.label(m)) not in found for w, m in pairs):
+        return None
+    method, *baselines = [found[w, claims_lib.label(m)] for w, m in pairs]
+    kept = {k: claim[k] for k in ('name', 'paper', 'says', 'world', 'metric', 'better')}
+    kept |= {'recipe': claim['method']['recipe'], 'baseline_recipe': claim['baseline']['recipe']}
+    kept |= {'tried': claim['tried']} if 'tried' in claim else {}
+    return kept | verdict.verdict(claim, method, baselines)
+
+
+def table(content: Mapping) -> str:
+    counts = {v: sum(c['verdict'] == v for c in content['claims'].values()) for v in ORDER}
+    lines = ['# Reproductions', '', f'`{content["command"]}`, {content["wall_seconds"]} s of '
+             f'training and measuring on {content["machine"]}; mean ± standard deviation over '
+             f'seeds {", ".join(map(str, content["seeds"]))}. '
+             + ', '.join(f'{n} {v}' for v, n in counts.items() if n) + '.', '',
+             '| claim | world | metric | method | baseline | L0 | verdict |',
+             '|---|---|---|---|---|---|---|']
+    for name, c in content['claims'].items():
+        sides = [f'{label} {values[0]:.3g} ± {values[1]:.2g}' for label, values in
+                 ((c['recipe'], c['method']), (c['baseline_recipe'], c['baseline']))]
+        lines.append(f'| {c["says"]} ({c["paper"]}) | {c["world"]} | {c["metric"]} '
+                     f'({c["better"]}) | {sides[0]} | {sides[1]} | {c["method_l0"][0]:.2g} | '
+                     f'{c["verdict"]} |')
+    tried = [(n, c) for n, c in content['claims'].items() if c.get('tried')]
+    if tried:
+        lines += ['', '## What was tried where a claim was not reproduced', '']
+        lines += [f'- {n} ({c["verdict"]}): {c["tried"]}' for n, c in tried]
+    return '\n'.join(lines) + '\n'
+
+
+def figure(front: Mapping) -> str:
+    """Two panels over log L0: FVU and recovery of every recipe on one world, means over
+    seeds, as an SVG."""
+    import io
+
+    import matplotlib
+    matplotlib.use('svg')
+    from matplotlib import pyplot
+
+    matplotlib.rcParams['svg.hashsalt'] = 'saex'
+    lines: dict[str, list] = {}
+    for label, v in front.items():
+        lines.setdefault(label.split(' ')[1], []).append(
+            tuple(sum(v[k]) / len(v[k]) for k in ('l0', 'fvu', 'recovered@0.9')))
+    canvas, panels = pyplot.subplots(1, 2, figsize=(11, 5.5))
+    marks = 'osv^D<>Pp*Xhd8'
+    for i, (name, points) in enumerate(sorted(lines.items())):
+        points.sort()
+        for panel, column in zip(panels, (1, 2)):
+            panel.plot([p[0] for p in points], [p[column] for p in points], lw=1, ms=4,
+                       marker=marks[i % len(marks)], color=pyplot.cm.tab20(i % 20), label=name)
+    for panel, label in zip(panels, ('fraction of variance unexplained',
+                                     'planted features recovered at cosine .9')):
+        panel.set(xscale='log', xlabel='L0', ylabel=label)
+        panel.spines[['top', 'right']].set_visible(False)
+    panels[0].set_yscale('log')
+    canvas.legend(*panels[0].get_legend_handles_labels(), loc='outside right upper', fontsize=7)
+    canvas.set_layout_engine('constrained')
+    text = io.StringIO()
+    canvas.savefig(text, format='svg', metadata={'Date': None})
+    pyplot.close(canvas)
+    return text.getvalue()
+
+
+def load(folder: pathlib.Path) -> dict:
+    return json.loads((folder / 'results.json').read_text())
