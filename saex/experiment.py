@@ -296,6 +296,12 @@ def stream(made: Plan, workdir: pathlib.Path) -> tuple[Network | None, Any]:
     return network, _source(made, network)
 
 
+def stream(made: Plan, workdir: pathlib.Path) -> tuple[Network | None, Any]:
+    """(network, source) of a plan, without its dictionaries."""
+    network = _subject(made, workdir)[0] if made.model is not None else None
+    return network, _source(made, network)
+
+
 def _groups(made: Plan) -> dict[tuple, list[str]]:
     """(subject, batch size) -> the dictionaries that can share their batches."""
     groups: dict[tuple, list[str]] = {}
