@@ -2,10 +2,11 @@
 
 v1: encoder.weight [F, D], decoder.weight [E, F], trained on x sqrt(D) / (average norm); its
 one jump_relu_threshold is in raw units, so it is multiplied by that scale. llamascopium: W_E
-[D, F], W_D [F, E], log threshold, dataset_average_activation_norm in the file; nothing is
-subtracted. Where sparsity includes the decoder norm, pre * ||W_D|| is what is cut.
+[D, F], W_D [F, E], log threshold, dataset_average_activation_norm in the file (as in
+R1-Distill's); nothing is subtracted. Where sparsity includes the decoder norm, pre * ||W_D|| is what is cut.
 Crosscoders have a leading axis of sites; a cross-layer transcoder is grouped by target layer,
-W_D.t [t + 1, F, D]. *Reconstructed* from the published source.
+W_D.t [t + 1, F, D]. 2 is *checked* against its own classes; v1 and R1 are *reconstructed*
+from the published source and SAELens's loaders.
 """
 import dataclasses
 import math
@@ -25,13 +26,33 @@ def claims(place: Place) -> bool:
     return 'W_E' in place.keys or 'log_jumprelu_threshold' in place.keys or _v1(place)
 
 
-def read(place: Place) -> Canonical:
-    if _v1(place):
-        return _read_v1(place)
-    if 'log_jumprelu_threshold' in place.keys:
-        return _read_linear(place, np.exp(np.asarray(
-            place.arrays['log_jumprelu_threshold'], np.float32)), 'R1-Distill')
-    return _read_2(place)
+def read(place: Place, norm_scaling_factor: float | None = None) -> Canonical:
+    """norm_scaling_factor: of an R1-Distill file without its average activation norm."""
+    r1 = 'log_jumprelu_threshold' in place.keys and not _v1(place)
+    require(r1 or norm_scaling_factor is None, f'{place.path}: norm_scaling_factor is for '
+            'R1-Distill files')
+    if r1:
+        return _read_r1(place, norm_scaling_factor)
+    return _read_v1(place) if _v1(place) else _read_2(place)
+
+
+def _read_r1(place: Place, factor: float | None) -> Canonical:
+    t, cfg, where = place.arrays, place.config('config.json'), place.weights
+    c = _read_linear(place, np.exp(np.asarray(t['log_jumprelu_threshold'], np.float32)),
+                     'R1-Distill')
+    if factor is None:
+        require(cfg.get('norm_activation') == 'inference' or any(
+            k.startswith('dataset_average_activation_norm.') for k in t), f'{where}: trained on '
+            'scaled activations, and no dataset_average_activation_norm is in it; pass '
+            'norm_scaling_factor')
+        scales = _scales(t, cfg, 'single', where)
+    else:
+        scales = {'input_scale': factor, 'output_scale': 1 / factor}
+    norm = flag(cfg, 'sparsity_include_decoder_norm', where, True)
+    return checked(dataclasses.replace(c, score='norm' if norm else 'value', **scales,
+                                       provenance=c.provenance | {
+                                           k: cfg[k] for k in ('hook_point_in', 'hook_point_out')
+                                           if k in cfg}), str(where))
 
 
 def _v1(place: Place) -> bool:

@@ -156,11 +156,21 @@ def test_llama_scope_1(tmp_path):
 
 def test_llama_scope_r1_has_a_log_threshold(tmp_path):
     w, b, v, c, t = arrays()
-    write(tmp_path, 'sae_weights.safetensors', {}, **{
-        'encoder.weight': w.T, 'encoder.bias': b, 'decoder.weight': v.T, 'decoder.bias': c,
-        'log_jumprelu_threshold': np.log(t)})
-    codes = jump(X @ w + b, t)
-    agrees(load.load(tmp_path), X, codes, codes @ v + c)
+    v /= np.linalg.norm(v, axis=1, keepdims=True)
+    parts = {'encoder.weight': w.T, 'encoder.bias': b, 'decoder.weight': v.T,
+             'decoder.bias': c, 'log_jumprelu_threshold': np.log(t)}
+    cfg = {'d_model': D, 'hook_point_in': 'h', 'hook_point_out': 'h',
+           'norm_activation': 'dataset-wise', 'sparsity_include_decoder_norm': False}
+    scale = math.sqrt(D) / 4
+    codes = jump(X * scale @ w + b, t)
+    write(tmp_path / 'a', 'sae_weights.safetensors', cfg, **parts,
+          **{'dataset_average_activation_norm.h': np.float32(4)})
+    agrees(load.load(tmp_path / 'a'), X, codes, (codes @ v + c) / scale)
+    write(tmp_path / 'b', 'sae_weights.safetensors', cfg, **parts)
+    with pytest.raises(FormatError, match='pass norm_scaling_factor'):
+        load.load(tmp_path / 'b')
+    agrees(load.load(tmp_path / 'b', norm_scaling_factor=scale), X, codes,
+           (codes @ v + c) / scale)
 
 
 def test_goodfire_and_qwen(tmp_path):
