@@ -18,6 +18,9 @@ import zipfile
 import numpy as np
 import torch
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import loaders  # noqa: E402
+
 D, F, N = 6, 16, 10
 LIMIT = 1e-5
 X = torch.tensor(np.random.default_rng(5).normal(0.4, 1.5, (N, D)), dtype=torch.float32)
@@ -234,6 +237,14 @@ def read(root):
         loaded = kind.from_pretrained(folder / 'ae.pt', **(
             {'normalize_decoder': False} if name == 'AutoEncoder' else {}))
         worst.append(check(folder, loaded.encode, loaded))
+    for folder in sorted((root / 'gemma_scope').iterdir()):
+        sae = loaders.opened(folder, 'gemma_2_sae', 'google/gemma-scope-2b-pt-res', loaders.LAYER,
+                             {'d_in': 5, 'd_sae': 12})
+        worst.append(check(folder, sae.encode, sae))
+    for folder in sorted((root / 'circuit_tracer').iterdir()):
+        sae = loaders.opened(folder, 'mwhanna_transcoder', 'mwhanna/qwen3-1.7b-transcoders',
+                             'layer_3.safetensors', {'d_in': 5, 'd_sae': 12, 'd_out': 5})
+        worst.append(check(folder, sae.encode, sae))
     print(f'{len(worst)} dictionaries read by the libraries, worst difference {max(worst):.1e}')
     return int(not 0 < max(worst) <= LIMIT)
 
@@ -256,5 +267,6 @@ if __name__ == '__main__':
     write_sparsify(root)
     write_dictionary_learning(root)
     write_overcomplete(root)
+    loaders.write(root, X, expect)
     if action == 'golden':
         pack(root)

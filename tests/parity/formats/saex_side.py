@@ -13,7 +13,8 @@ import sys
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[3]))
-from saex.formats import dictionary_learning, files, fold, load, saelens, sparsify  # noqa: E402
+from saex.formats import (circuit_tracer, dictionary_learning, files, fold,  # noqa: E402
+                          gemma_scope, load, saelens, sparsify)
 from tests.formats import _examples as ex  # noqa: E402
 
 LIMIT = 1e-5
@@ -37,6 +38,14 @@ CASES = {
     dictionary_learning: {
         **{name: (name, {}) for name in dictionary_learning.WRITTEN},
         **{f'{name}_scaled': (name, SCALED) for name in dictionary_learning.WRITTEN}}}
+
+
+LAYER = 'layer_3/width_16k/average_l0_50'
+FILES = {       # read by SAELens's loaders: activation, file below the folder, changes
+    gemma_scope: {'jumprelu': ('jumprelu', f'{LAYER}/params.npz', {}),
+                  'gated_scaled': ('gated', f'{LAYER}/params.npz', SCALED),
+                  'batch_topk': ('batch_topk', f'{LAYER}/params.npz', SCALED)},
+    circuit_tracer: {'relu': ('relu', 'layer_3.safetensors', SCALED)}}
 
 
 def difference(folder):
@@ -70,12 +79,22 @@ def write(root):
             folder.parent.mkdir(parents=True, exist_ok=True)
             c = ex.canonical(activation, provenance=SITE, **changes)
             writer.write(folder, c)
-            c = fold.unit_norm(c) if c.score == 'norm' else c
-            x = ex.rows(c).astype(np.float64)
-            codes = c.encode(x)
-            np.savez(folder / 'expected.npz', x=x.astype(np.float32),
-                     codes=codes.astype(np.float32), y=c.decode(codes, x).astype(np.float32))
+            expect(folder, fold.unit_norm(c) if c.score == 'norm' else c)
+    for writer, cases in FILES.items():
+        for name, (activation, file, changes) in cases.items():
+            folder = root / writer.__name__.rpartition('.')[2] / name
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            c = ex.canonical(activation, **changes)
+            writer.write(folder / file, c)
+            expect(folder, fold.to_jumprelu(c) if writer is gemma_scope else c)
     return 0
+
+
+def expect(folder, c):
+    x = ex.rows(c).astype(np.float64)
+    codes = c.encode(x)
+    np.savez(folder / 'expected.npz', x=x.astype(np.float32), codes=codes.astype(np.float32),
+             y=c.decode(codes, x).astype(np.float32))
 
 
 if __name__ == '__main__':
