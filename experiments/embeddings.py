@@ -40,7 +40,8 @@ def get_config(arg=None):
         return batch_topk.recipe(features, 16, steps, batch, lr=1e-3, k_aux=64,
                                  dead_after=100_000) | extra
 
-    world = text.world(arg.path, folder, 16 if small else 32, 1500 if small else arg.documents,
+    world = text.world(arg.path, folder, length=16 if small else 32,
+                       documents=1500 if small else arg.documents,
                        packing='sentences') | dict(test_share=0.1)
     return ml_collections.ConfigDict(dict(
         title='embeddings', seed=arg.seed, world=world, subject=dict(checkpoint=folder),

@@ -86,7 +86,8 @@ class Stream:
 
     def _load(self, epoch: int, index: int) -> dict[str, np.ndarray]:
         blocks = self._permuted(epoch)[index * self._wide:(index + 1) * self._wide]
-        asked = [self.table.ask(int(start), int(stop), self._columns) for start, stop in blocks]
+        asked = [self.table.ask(int(start), int(stop), self._columns)
+                 for start, stop in blocks]
         ends = np.cumsum(blocks[:, 1] - blocks[:, 0])
         rng = np.random.default_rng([self._seed, epoch, index])
         place = np.split(rng.permutation(ends[-1]), ends[:-1])

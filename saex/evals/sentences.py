@@ -1,13 +1,13 @@
 """What latents on sentence embeddings respond to: a word, or sentences that are alike.
 
 A latent detects the word w, by presence in the sentence, as well as the F1 of contexts.py,
-w chosen on even sentences and F1 counted on odd ones. It is *coherent* as far as the
-sentences on which it is largest are alike to the encoder itself:
+w chosen on even sentences and F1 counted on odd ones. It is *coherent* as far as the six
+sentences on which it is largest have words in common:
 
-    c = mean cosine of the pairs among its top six, of embeddings less their mean
+    c = mean over their pairs of cos(v_i, v_j),   v_iw = [w in sentence i] log(N / N_w)
 
-A random dictionary's latents are coherent too (a direction selects along itself), so both
-numbers are read beside its.
+with N_w of the N sentences holding w. Neither looks at the embeddings, so that dictionaries
+on different networks can be compared. What is alike in meaning alone, c does not see.
 """
 from typing import Any
 
@@ -21,8 +21,9 @@ __all__ = []       # not itself an evaluation
 
 
 def describe(coder: Any, world: Any, rows: dict[str, np.ndarray]) -> Found:
-    """scalars: word_f1 and coherence, means over the ten best latents of each (for
-    coherence of those whose F1 is below a half); text: the latents and their sentences.
+    """scalars: word_f1 and coherence, means over the ten best latents of each, the rest
+    counting 0 (for coherence of those whose F1 is below a half); text: the latents and their
+    sentences.
 
     rows: x [N, D]; sequence [N]; sequences [n, T], their tokens."""
     codes, tokens = contexts.codes_of(coder, rows['x']), rows['sequences'][rows['sequence']]
@@ -35,17 +36,19 @@ def describe(coder: Any, world: Any, rows: dict[str, np.ndarray]) -> Found:
     count = np.asarray(fired.sum(0)).ravel()
     best = contexts.best_column(fired, words, half)
     f1 = np.where(count >= 2 * FIRINGS, best.f1, 0.0)
-    unit = rows['x'] - rows['x'].mean(0)
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-9)
+    rarity = np.log(len(tokens) / np.maximum(np.asarray(words.sum(0)).ravel(), 1))
+    weighted = words.multiply(rarity).tocsr()
+    length = np.sqrt(np.asarray(weighted.multiply(weighted).sum(1)))
+    unit = weighted.multiply(1 / np.maximum(length, 1e-9)).tocsr()
     judged = np.flatnonzero((count >= 2 * FIRINGS) & (f1 < 0.5))
     alike = np.zeros(len(f1))
     for latent in judged:
-        top = unit[_top(codes, latent)]
+        top = unit[_top(codes, latent)].toarray()
         alike[latent] = ((top @ top.T).sum() - len(top)) / (len(top) * (len(top) - 1))
     scalars, lines = {'judged_latents': float((count >= 2 * FIRINGS).sum())}, []
     for name, score in (('word_f1', f1), ('coherence', alike)):
         order = np.argsort(-score, kind='stable')[:BEST]
-        scalars[name] = float(score[order].mean())
+        scalars[name] = float(score[order].sum() / BEST)
         lines.append(f'latents by {name}, best first\n')
         for latent in order[score[order] > 0]:
             word = world.token_names[best.choice[latent]]

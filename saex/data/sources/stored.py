@@ -1,8 +1,6 @@
 """Activations of a subject network from a store on disk, harvested when it is not there."""
 import dataclasses
 import functools
-import hashlib
-import json
 from typing import Any
 
 from saex import config, env
@@ -15,7 +13,7 @@ from saex.data.store.write import write
 @dataclasses.dataclass
 class Stored:
     """Rows of `harvest`, a section of data/sources/harvest.py, by way of the store at `path`
-    ('' is one in the cache, by its fingerprint).
+    ('' is one in the cache, named by what it holds).
 
     What the store lacks is harvested first; an interrupted harvest goes on at the next
     shard. A store of another model, site, tokenizer, mask, corpus or size is refused. The
@@ -42,11 +40,13 @@ class Stored:
                  for name, low in (('store_rows', 0), ('block', 1), ('window', 1))
                  if getattr(self, name) < low]
         if self.dtype not in layout.DTYPES:
-            found.append(f'dtype: no {self.dtype!r}; {config.suggest(self.dtype, layout.DTYPES)}')
+            found.append(f'dtype: no {self.dtype!r}; '
+                         f'{config.suggest(self.dtype, layout.DTYPES)}')
         if not found and self.shard % self.block:
-            found.append(f'shard: expected a multiple of block, {self.block}, got {self.shard}')
+            found.append(f'shard: expected a multiple of block, {self.block}, got '
+                         f'{self.shard}')
         if not self.store_rows and not hasattr(self.world, 'count'):
-            found.append('rows: this world does not end; say how many rows to store')
+            found.append('store_rows: this world does not end; say how many rows to store')
         return found
 
     def __post_init__(self):
@@ -68,8 +68,8 @@ class Stored:
 
     @property
     def fingerprint(self) -> str:
-        told = [self.live.about, self.store_rows, self.dtype, self.block, self.window, self.seed]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        return layout.digest([self.live.about, self.store_rows, self.dtype, self.block,
+                              self.window, self.seed])
 
     def batch(self, step: int, size: int) -> dict:
         """{'x': [size, D]} in `dtype`, and what the harvest carries beside."""
@@ -88,7 +88,8 @@ class Stored:
         columns = {name: (shape, self.dtype if kind == 'float' else kind)
                    for name, (shape, kind) in self.live.columns.items()}
         rows = self.store_rows or self._most()
-        path = self.path or env.cache() / 'stores' / self.fingerprint[:16]
+        told = [self.live.about, self.store_rows, self.dtype, self.shard, self.block]
+        path = self.path or env.cache() / 'stores' / layout.digest(told)[:16]
         write(path, self.live.chunk, rows, columns, self.live.about, self.shard, self.block)
         return Store(path)
 

@@ -1,8 +1,10 @@
 """Writing a store, shard by shard; what was interrupted goes on where it stopped."""
 import pathlib
+import sys
 from typing import Any, Callable, Iterator, Mapping
 
 import numpy as np
+import tqdm
 
 from saex.data.store import layout, statistics
 from saex.data.store.layout import StoreError
@@ -12,7 +14,7 @@ Rows = dict[str, np.ndarray]
 
 def write(path: str | pathlib.Path, produce: Callable[[int], Rows | None], rows: int,
           columns: Mapping[str, tuple], provenance: Mapping, shard: int = 65536,
-          block: int = 1024, say: Callable[[str], None] = print) -> None:
+          block: int = 1024) -> None:
     """Fills the store at `path`, or goes on filling it, until it holds `rows` rows.
 
     produce(i): the rows of chunk i as host arrays, a pure function of i; None after the
@@ -32,8 +34,8 @@ def write(path: str | pathlib.Path, produce: Callable[[int], Rows | None], rows:
     if about['complete']:
         return
     arrays = {name: layout.array(path, name, about, create=True) for name in columns}
-    if about['rows']:
-        say(f'{path}: {about["rows"]} of {rows} rows are there; goes on')
+    bar = tqdm.tqdm(total=rows, initial=about['rows'], desc=f'harvest to {path}', unit='row',
+                    unit_scale=True, mininterval=5, file=sys.stderr)
     for made, mark in _shards(path, produce, about):
         start = about['rows']
         stop = start + len(made['x'])
@@ -42,6 +44,8 @@ def write(path: str | pathlib.Path, produce: Callable[[int], Rows | None], rows:
         about = about | {'rows': stop, 'next': mark, 'statistics': statistics.add(
             about['statistics'], made['x'])}
         stamp = layout.write_about(path, about, stamp)
+        bar.update(stop - start)
+    bar.close()
     if not about['rows']:
         raise StoreError(f'{path}: not one row was harvested')
     layout.write_about(path, about | {'complete': True}, stamp)

@@ -22,8 +22,8 @@ _COMMENTS = re.compile(r'(?:^[ \t]*#[^\n]*\n){2,}', re.M)
 
 
 class Corpus(NamedTuple):
-    """documents: str each, or token ids each. fingerprint: SHA-256 over them. counts: what was left out or
-    changed: 'empty', 'duplicate', 'surrogates', 'cut'."""
+    """documents: str each, or token ids each. fingerprint: SHA-256 over them. counts: what
+    was left out or changed: 'empty', 'duplicate', 'surrogates', 'cut'."""
     documents: list
     fingerprint: str
     counts: dict[str, int]
@@ -85,8 +85,8 @@ def read_ids(path: str, field: str, most: int = 0) -> Corpus:
     for row in itertools.islice(rows, most or None):
         row = np.asarray(row)
         if row.ndim != 1 or row.dtype.kind not in 'iu' or not len(row):
-            raise ConfigError(f'path: {place}: row {len(found)} of {field!r} is not a list of '
-                              'token ids')
+            raise ConfigError(f'path: {place}: row {len(found)} of {field!r} is not a list '
+                              'of token ids')
         found.append(row.astype(np.int32))
         digest.update(found[-1].tobytes())
     if not found:

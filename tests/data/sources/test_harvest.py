@@ -13,6 +13,7 @@ from saex.data.sources.harvest import Harvest
 from saex.data.sources.mixed import Mixed
 from saex.data.sources.stored import Stored
 from saex.data.store.layout import StoreError
+from saex.data.worlds.rooms import Rooms
 from saex.data.worlds.text import Text
 from saex.subjects.decoder import Decoder
 from saex.subjects.network import Network
@@ -198,6 +199,15 @@ def test_problems_of_a_store(world, subject, tmp_path, options, told):
     with pytest.raises(ConfigError, match=told) as error:
         build('saex.data.sources', section | options, world=world, subject=subject, seed=0)
     assert len(error.value.problems) == 1
+
+
+def test_a_world_that_does_not_end_needs_a_number_of_rows():
+    world = Rooms(size=2, colours=2, moves=6, score_from=4)
+    subject = Network(Decoder(vocab=world.vocab, context=world.context, layers=1, width=8,
+                              heads=2))
+    section = dict(name='stored', harvest=dict(site='embed'))
+    with pytest.raises(ConfigError, match='store_rows: this world does not end'):
+        build('saex.data.sources', section, world=world, subject=subject, seed=0)
 
 
 def test_sources_are_mixed_by_weight(world, subject):
