@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: quickstart test parity faults clean
+.PHONY: quickstart test parity faults bench bench-quick clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -31,5 +31,27 @@ faults: $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --editable .
 	$(VENV)/bin/python -m tests.faults.harness --count=200 --out=docs
 
+# against the pip releases of the peers, on one core; rewrites experiments/benchmarks/results
+PEERS = sae-lens==6.54.12 dictionary-learning==0.1.0 eai-sparsify==1.3.3
+BENCH = TORCH_PYTHON=.venv-bench/bin/python $(VENV)/bin/python experiments/benchmarks
+
+.venv-bench/bin/python:
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
+	.venv-bench/bin/python -m pip install --quiet torch==2.13.0 $(PEERS)
+
+bench-quick: $(VENV)/bin/python .venv-bench/bin/python
+	$(VENV)/bin/python -m pip install --quiet --editable .
+	$(BENCH)/step.py
+	$(BENCH)/sweep.py
+
+bench: bench-quick
+	$(BENCH)/step.py precision=bfloat16
+	$(BENCH)/step.py rows=4096
+	$(BENCH)/step.py rows=4096 features=32768
+	$(BENCH)/sweep.py harvest=1
+	$(BENCH)/ops.py
+	$(BENCH)/loop.py
+
 clean:
-	rm -rf $(VENV) .venv-parity build *.egg-info
+	rm -rf $(VENV) .venv-parity .venv-bench build *.egg-info

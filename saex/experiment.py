@@ -5,7 +5,7 @@ A config has
                  Hugging Face directory or repository), family, dtype}; both may be absent
     source       section of data/sources
     dictionaries {name: {dictionary, init, losses, optim, events, steps, batch_size,
-                 subject, seed, sweep, family}};
+                 subject, seed, stop, sweep, family}};
                  those of one subject and batch size train together on one stream; `sweep`
                  makes several of one (sweep.py), the report draws the front of a `family`
     mesh         {data, model}: sizes of the mesh's axes
@@ -40,7 +40,7 @@ from saex.losses import objective
 from saex.optim import chain
 from saex.subjects.checkpoints import load
 from saex.subjects.network import Network
-from saex.train import (checkpoint, dictionary, event, files, hazards, loop,
+from saex.train import (checkpoint, dictionary, early, event, files, hazards, loop,
                         subject as subject_problem)
 from saex.train.state import Member
 
@@ -52,7 +52,7 @@ KEYS = {'seed', 'world', 'subject', 'source', 'dictionaries', 'evaluation', 'tit
         'require', 'mesh', *LOOP}
 CHECKPOINT_KEYS = {'checkpoint', 'family', 'dtype'}
 DICTIONARY_KEYS = {'dictionary', 'init', 'losses', 'optim', 'events', 'steps', 'batch_size',
-                   'subject', 'seed', 'family'}
+                   'subject', 'seed', 'stop', 'family'}
 
 
 @dataclasses.dataclass
@@ -63,6 +63,7 @@ class Recipe:
     model: Any
     section: dict
     rows: dict[str, tuple]
+    stop: Any = None
 
 
 @dataclasses.dataclass
@@ -169,7 +170,8 @@ def _recipe(section: Mapping, spec: Mapping, where: str) -> Recipe:
                                                          f'{where}.init'),
             'optim': lambda: chain.build(section['optim'], steps, f'{where}.optim'),
             'events': lambda: event.build(section.get('events', {}), steps,
-                                          f'{where}.events')}.items():
+                                          f'{where}.events'),
+            'stop': lambda: early.build(section.get('stop'), f'{where}.stop')}.items():
         try:
             built[label] = make()
         except config_lib.ConfigError as e:
@@ -184,7 +186,8 @@ def _recipe(section: Mapping, spec: Mapping, where: str) -> Recipe:
         raise config_lib.ConfigError(problems)
     problem = dictionary.problem(built['model'], goal, built['init'], section['batch_size'],
                                  built['events'])
-    return Recipe(problem, built['optim'], built['model'], dict(section), _rows(spec))
+    return Recipe(problem, built['optim'], built['model'], dict(section), _rows(spec),
+                  built['stop'])
 
 
 def _rows(spec: Mapping) -> dict[str, tuple]:
@@ -317,7 +320,7 @@ def _member(made: Plan, name: str, source: Any, workdir: pathlib.Path) -> Member
     return Member(name, recipe.problem, recipe.optimizer, recipe.section['steps'], seed,
                   workdir / 'train' / name,
                   {'config': _hash({k: v for k, v in recipe.section.items() if k != 'steps'}),
-                   'data': source.fingerprint})
+                   'data': source.fingerprint}, recipe.stop)
 
 
 def _source(made: Plan, network: Any) -> Any:

@@ -6,6 +6,7 @@ from safetensors.numpy import load_file
 import saex
 from saex import config, sweep
 from saex.report import svg
+from saex.train import early
 
 SECTION = dict(dictionary=dict(features=24, selector=dict(name='topk', k=2)),
                losses=dict(mse={}), optim=dict(name='adam', lr=1e-2), steps=5, batch_size=16)
@@ -56,6 +57,15 @@ def test_a_member_is_the_same_run_alone_and_the_report_joins_the_family(tmp_path
     for name, weights in alone.items():
         np.testing.assert_allclose(member[name], weights, atol=1e-6)
     assert 'A line joins the members' in (tmp_path / 'swept/report.html').read_text()
+
+
+def test_a_bad_stop_is_named():
+    with pytest.raises(config.ConfigError) as e:
+        early.build(dict(patience=0, least=2.0, metrics='fvu'), 'a.stop')
+    assert e.value.problems == ['a.stop.metrics: unknown; did you mean metric?']
+    with pytest.raises(config.ConfigError) as e:
+        early.build(dict(patience=0, least=2.0), 'a.stop')
+    assert len(e.value.problems) == 2 and early.build(None) is None
 
 
 def test_front_by_hand():

@@ -30,11 +30,12 @@ SCATTER_ROWS = 4       # rows added to a gradient at a time
 def gathers(path: str, slots: int, size: int) -> bool:
     """Whether to walk over `slots` active latents of a row or over all `size`.
 
-    'auto' is what experiments/benchmarks/ops.py measured: on a CPU the walk wins from
-    8 latents for each slot on. Elsewhere it was not measured, and dense is kept.
+    'auto' is what experiments/benchmarks/ops.py measured: on a CPU the walk wins between 8
+    and 16 latents for each slot (results/ops.md). Elsewhere it was not measured, and dense
+    is kept.
     """
     if path == 'auto':
-        return jax.default_backend() == 'cpu' and size >= 8 * slots
+        return jax.default_backend() == 'cpu' and size >= 12 * slots
     return path == 'gather'
 
 

@@ -44,7 +44,7 @@ def fit(members: Sequence[Member], source: Any, *, batch_size: int, log_every: i
                                               batch_size))
         held.enter_context(select.on_mesh(placement.mesh))
         stop = held.enter_context(signals.StopRequest())
-        while done < end:
+        while done < end and any(lane.goes_on() for lane in lanes):
             # a member that was saved later than the others waits here for them
             active = [lane for lane in lanes if lane.runs_at(done)]
             batch = placement.batch(source, done, batch_size, batch_parts) if active else None
@@ -52,14 +52,14 @@ def fit(members: Sequence[Member], source: Any, *, batch_size: int, log_every: i
             for lane in active:
                 lane.advance(batch)
             logged = [lane for lane in active
-                      if done % log_every == 0 or done == lane.member.steps]
+                      if done % log_every == 0 or lane.at_end()]
             stopping = stop.requested
             if jax.process_count() > 1:
                 stopping = done % log_every == 0 and processes.any_of(stop.requested)
             bar.update(done, {lane.member.name: lane.write(batch_size) for lane in logged})
             for lane in active:
                 lane.check(give_up_after)
-                if done % save_every == 0 or done == lane.member.steps or stopping:
+                if done % save_every == 0 or lane.at_end() or stopping:
                     lane.save()
             if stopping and done < end:
                 raise signals.Stopped(f'{bar.name}: stopped at step {done} of {end} and saved; '
@@ -93,12 +93,24 @@ class _Lane:
                 'steps; ask for more, or use another --workdir, or --fresh to start over')
         self._step = jax.jit(step_lib.make(member.problem, member.optimizer),
                              donate_argnums=0, out_shardings=(homes, None))
+        self._lines = [line for line in log.read(directory / 'metrics.jsonl')
+                       if line['step'] <= self.done]
+        self._ended = self._stops()
         self._logs = [] if not processes.first() else [
             log.MetricsLog(directory / 'metrics.jsonl', self.done),
             *(log.Forgiving(sink, directory, member.name) for sink in sinks)]
 
+    def goes_on(self) -> bool:
+        return not (self.at_end() or self.diverged)
+
+    def at_end(self) -> bool:
+        return self.done >= self.member.steps or self._ended
+
+    def _stops(self) -> bool:
+        return self.member.stop is not None and self.member.stop.now(self._lines)
+
     def runs_at(self, step: int) -> bool:
-        return self.done == step < self.member.steps and not self.diverged
+        return self.done == step and self.goes_on()
 
     def advance(self, batch: Any) -> None:
         with jax.transfer_guard('disallow'):
@@ -115,6 +127,8 @@ class _Lane:
             if processes.first():
                 print(f'alarm: {self.member.name}: {line}', file=sys.stderr, flush=True)
         self._since = []
+        self._lines.append(values)
+        self._ended = self._stops()
         for each in self._logs:
             each.write(self.done, values)
         return {k: values[k] for k in self.member.problem.summary}

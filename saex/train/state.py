@@ -40,7 +40,7 @@ class Problem(NamedTuple):
 class Member(NamedTuple):
     """One of the problems that train together. directory: holds its checkpoints/ and
     metrics.jsonl. identity: what must be equal for a resume (config hash, data
-    fingerprint)."""
+    fingerprint). stop: ends it early (train/early.py)."""
     name: str
     problem: Problem
     optimizer: Any
@@ -48,3 +48,4 @@ class Member(NamedTuple):
     seed: int
     directory: Any
     identity: dict
+    stop: Any = None

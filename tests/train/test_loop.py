@@ -11,7 +11,7 @@ import pytest
 
 from saex import config, experiment, mesh
 from saex.optim import chain
-from saex.train import files, loop
+from saex.train import early, files, loop
 from saex.train.sinks.tensorboard import Tensorboard
 from saex.train.sinks.wandb import Wandb
 from saex.train.state import Member, Problem
@@ -76,6 +76,21 @@ def test_members_of_unequal_progress_meet_again(tmp_path):
     assert seen == list(range(12))
     for state in states.values():
         np.testing.assert_array_equal(state.params['w'], whole.params['w'])
+
+
+def test_a_member_that_no_longer_falls_ends_early_and_a_resume_at_the_same_step(tmp_path):
+    stop = early.Stop(patience=2, least=0.5)
+    values = [4.0, 1.0, 0.6, None, 0.4, 0.39, 0.38]
+    assert [stop.now([{'metrics/fvu': v} for v in values[:n]]) for n in range(8)] == [
+        False, False, False, False, True, False, False, True]
+    # lr 1e-6 never halves the loss: its second and third line are no better than its first
+    slow = member(tmp_path / 'slow', 'slow', 1e-6, steps=40)._replace(stop=stop)
+    states = fit(slow, member(tmp_path / 'whole', 'whole'))
+    assert int(states['slow'].step) == 12 and int(states['whole'].step) == 12
+    seen, source = [], Ones()
+    source.batch = lambda step, size: seen.append(step) or Ones.batch(source, step, size)
+    again = loop.fit([slow], source, batch_size=4, log_every=4, save_every=2)
+    assert int(again['slow'].step) == 12 and not seen
 
 
 def test_a_member_that_diverges_does_not_stop_the_others(tmp_path):
