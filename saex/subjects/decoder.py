@@ -109,19 +109,23 @@ class Decoder(nn.Module):
                      jnp.zeros((rows, slots), bool), jnp.zeros((), jnp.int32))
 
     def extend(self, tokens, cache: Cache, mask, edits: Sequence[Any] = (),
-               capture: Sequence[str] = (), prompt=None):
-        """The next tokens [n, T] after those in the cache: (logits, captured, cache)."""
+               capture: Sequence[str] = (), prompt=None, only=None):
+        """The next tokens [n, T] after those in the cache: (logits, captured, cache).
+
+        only [n]: the one of the T whose logits [n, 1, V] are made; no taps on logits then.
+        """
         valid = jax.lax.dynamic_update_slice_in_dim(cache.valid, mask.astype(bool),
                                                     cache.slot, axis=1)
         queries = cache.slot + jnp.arange(tokens.shape[1])
         positions = jax.lax.dynamic_slice_in_dim(layer.count(valid), cache.slot,
                                                  tokens.shape[1], axis=1)
         seen = layer.Seen(positions, queries, jnp.arange(valid.shape[1]), valid)
-        logits, captured, held = self._run(tokens, seen, edits, capture, prompt, cache)
+        logits, captured, held = self._run(tokens, seen, edits, capture, prompt, cache,
+                                           only)
         k, v = zip(*held)
         return logits, captured, Cache(k, v, valid, cache.slot + tokens.shape[1])
 
-    def _run(self, tokens, seen, edits, capture, prompt, cache):
+    def _run(self, tokens, seen, edits, capture, prompt, cache, only=None):
         if self.learned_positions and seen.keys.shape[0] > self.context:
             raise config.ConfigError(f'{seen.keys.shape[0]} positions; the subject has '
                                      f'{self.context}')
@@ -137,6 +141,7 @@ class Decoder(nn.Module):
             x, kv = block(x, at.layer(i), seen, past)
             held.append(kv)
         x = at('final_norm', self.final_norm(x))
+        x = x if only is None else x[jnp.arange(len(x)), only][:, None]
         logits = self.token.attend(x) if self.tied else self.head(x)
         if self.logit_softcap:
             logits = self.logit_softcap * jnp.tanh(logits / self.logit_softcap)

@@ -42,27 +42,34 @@ def generate(network: Network, tokens, steps: int, key=None, *, mask=None, tempe
         raise ConfigError(f'generate: temperature {temperature} samples and needs a key')
     check_tokens(network.model, tokens)
     mask = jnp.ones((n, length), bool) if mask is None else jnp.asarray(mask, bool)
-    how = dict(temperature=jnp.asarray(temperature, jnp.float32),
-               top_p=jnp.asarray(top_p, jnp.float32), pad=jnp.asarray(pad, jnp.int32),
+    how = dict(pad=jnp.asarray(pad, jnp.int32),        # its keys decide what is compiled
                stop=jnp.asarray(stop, jnp.int32).reshape(-1))
-    key = jax.random.key(0) if key is None else key
+    if key is not None:
+        how |= dict(key=key, temperature=jnp.asarray(temperature, jnp.float32))
+    if not (isinstance(top_p, (int, float)) and top_p >= 1):
+        how |= dict(top_p=jnp.asarray(top_p, jnp.float32))
     return _generate(network.model, steps, top_k, tuple(capture), network.params,
-                     jnp.asarray(tokens), mask, key, how, tuple(edits))
+                     jnp.asarray(tokens), mask, how, tuple(edits))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _generate(model, steps, top_k, capture, params, tokens, mask, key, how, edits):
+def _generate(model, steps, top_k, capture, params, tokens, mask, how, edits):
     n, length = tokens.shape
+    tapped = any(e.site == 'logits' for e in edits) or any(
+        site.startswith('logits') for site in capture)
 
     def extend(tokens, mask, cache, prompt):
-        return model.apply({'params': params}, tokens, cache, mask, edits, capture, prompt,
-                           method='extend')
+        """(logits [n, V] after the last valid token of each row, captured, cache)."""
+        end = tokens.shape[1] - 1 - jnp.argmax(mask[:, ::-1], axis=1)
+        logits, captured, cache = model.apply(
+            {'params': params}, tokens, cache, mask, edits, capture, prompt,
+            only=None if tapped else end, method='extend')
+        return logits[jnp.arange(n), end if tapped else 0], captured, cache
 
     dtype = params['token']['embedding'].dtype
     cache = model.empty_cache(n, length + steps - 1, dtype)
     logits, captured, cache = extend(tokens, mask, cache, mask)
-    end = length - 1 - jnp.argmax(mask[:, ::-1], axis=1)
-    token = _sample(logits[jnp.arange(n), end], jax.random.fold_in(key, 0), how, top_k)
+    token = _sample(logits, 0, how, top_k)
     held = {site: _room(site, value, steps - 1) for site, value in captured.items()}
     written = jnp.full((n, steps), how['pad'], token.dtype).at[:, 0].set(token)
     real = jnp.zeros((n, steps), bool).at[:, 0].set(True)
@@ -77,7 +84,7 @@ def _generate(model, steps, top_k, capture, params, tokens, mask, key, how, edit
                                          jnp.zeros((n, 1), bool))
         held = {site: _write(site, held[site], value, length + i - 1)
                 for site, value in captured.items()}
-        token = _sample(logits[:, 0], jax.random.fold_in(key, i), how, top_k)
+        token = _sample(logits, i, how, top_k)
         token = jnp.where(done, how['pad'], token)
         return (i + 1, token, written.at[:, i].set(token), real.at[:, i].set(~done),
                 done | jnp.isin(token, how['stop']), cache, held)
@@ -103,17 +110,22 @@ def _write(site, held, value, at):
                                                _axis(site))
 
 
-def _sample(logits, key, how, top_k):
+def _sample(logits, step, how, top_k):
     """[n, V] to [n] int32."""
     logits = logits.astype(jnp.float32)
-    best = jnp.argmax(logits, axis=-1)
-    scaled = logits / jnp.where(how['temperature'] > 0, how['temperature'], 1.0)
+    best = jnp.argmax(logits, axis=-1).astype(jnp.int32)
+    if 'key' not in how:
+        return best
+    hot = how['temperature'] > 0
+    scaled = logits / jnp.where(hot, how['temperature'], 1.0)
     if top_k:
         least = jax.lax.top_k(scaled, min(top_k, scaled.shape[-1]))[0][:, -1:]
         scaled = jnp.where(scaled < least, -jnp.inf, scaled)
-    falling = -jnp.sort(-scaled, axis=-1)
-    p = jax.nn.softmax(falling, axis=-1)
-    kept = jnp.cumsum(p, axis=-1) - p < how['top_p']         # the mass before each of them
-    least = jnp.min(jnp.where(kept, falling, jnp.inf), axis=-1, keepdims=True)
-    drawn = jax.random.categorical(key, jnp.where(scaled < least, -jnp.inf, scaled))
-    return jnp.where(how['temperature'] > 0, drawn, best).astype(jnp.int32)
+    if 'top_p' in how:
+        falling = -jnp.sort(-scaled, axis=-1)
+        p = jax.nn.softmax(falling, axis=-1)
+        kept = jnp.cumsum(p, axis=-1) - p < how['top_p']     # the mass before each of them
+        least = jnp.min(jnp.where(kept, falling, jnp.inf), axis=-1, keepdims=True)
+        scaled = jnp.where(scaled < least, -jnp.inf, scaled)
+    drawn = jax.random.categorical(jax.random.fold_in(how['key'], step), scaled)
+    return jnp.where(hot, drawn.astype(jnp.int32), best)

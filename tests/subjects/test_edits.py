@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from saex import config
+from saex.dictionary import build
+from saex.evals.dictionary import DictionaryCoder
 from saex.subjects import edits, latents, where
 from saex.subjects.decoder import Decoder
 from saex.subjects.network import Network
@@ -75,6 +77,30 @@ def test_latents(edit, expected):
     latents.gradient_toward(SITE, Pair(), jnp.ones(8), 0.1, 0)])
 def test_edits_that_do_nothing_are_bit_exact(edit):
     np.testing.assert_array_equal(RUN((edit,)), RUN(()))
+
+
+@pytest.mark.parametrize('transform', ['standardise', 'scale'])
+def test_a_dictionary_as_the_coder(transform):
+    """Ablating a latent moves x by -z_i times its atom, seen through the transform."""
+    made = build.dictionary(dict(features=16, transform=transform,
+                                 selector=dict(name='topk', k=4)), 8)
+    x = NETWORK.capture(TOKENS, SITE)
+    rows = x.reshape(-1, 8)
+    variables = made.init(jax.random.key(3), rows)
+    coder = DictionaryCoder(made, variables['params'], variables['stats'])
+    same = latents.scale(SITE, coder, jnp.arange(16), 1.0)
+    np.testing.assert_array_equal(RUN((same,)), RUN(()))
+    spliced = latents.splice(SITE, coder)(x)
+    np.testing.assert_allclose(spliced.reshape(-1, 8), coder.reconstruct(
+        {'x': rows}, coder.codes({'x': rows})), atol=1e-6)
+    gone = latents.ablate(SITE, coder, 3)(x).reshape(-1, 8)
+    z = coder.codes({'x': rows})[:, 3:4]
+    std = jnp.std(rows, axis=1, keepdims=True, ddof=1) + 1e-5
+    atom = variables['params']['decoder']['w_dec'][3]
+    unit = std if transform == 'standardise' else 1.0
+    np.testing.assert_allclose(gone - rows, -z * atom * unit, atol=1e-5)
+    np.testing.assert_array_equal(gone[z[:, 0] == 0], rows[z[:, 0] == 0])
+    assert (z > 0).any() and (z == 0).any()
 
 
 def test_edits_are_idempotent_and_apply_in_order():

@@ -49,8 +49,12 @@ def test_cached_decoding_equals_the_full_forward(family):
 def test_a_row_is_the_same_alone_and_stops_alone():
     network = load(GOLDEN / 'gpt2')
     many = generate(network, PROMPTS, STEPS, mask=MASK, stop=(99,), pad=98)
-    alone = generate(network, PROMPTS[1:2, 2:], STEPS)
-    np.testing.assert_array_equal(many.tokens[1:2], alone.tokens)
+    alone = generate(network, PROMPTS[1:2, 2:], STEPS, jax.random.key(0), top_p=0.9)
+    np.testing.assert_array_equal(many.tokens[1:2], alone.tokens)      # temperature 0
+    full = network.logits(np.concatenate([PROMPTS, many.tokens], axis=1), mask=np.concatenate(
+        [MASK, many.mask], axis=1)).argmax(-1)
+    np.testing.assert_array_equal(many.tokens[:, 0], full[jnp.arange(3), [5, 5, 3]])
+    np.testing.assert_array_equal(many.tokens[:, 1:], full[:, 6:-1])
     stop = int(many.tokens[1, 2])
     halted = generate(network, PROMPTS, STEPS, mask=MASK, stop=(stop,), pad=98)
     for row in range(3):
@@ -80,8 +84,9 @@ def test_generation_on_a_mesh_and_in_bfloat16():
     (3, 1.0, 0.5, [16 / 29, 9 / 29, 4 / 29, 0]), (0, 1.0, 0.0, [1, 0, 0, 0])])
 def test_sampling(top_k, top_p, temperature, expected):
     logits = jnp.tile(jnp.log(jnp.array([0.4, 0.3, 0.2, 0.1])), (20000, 1))
-    how = dict(temperature=jnp.float32(temperature), top_p=jnp.float32(top_p))
-    drawn = _sample(logits, jax.random.key(0), how, top_k)
+    how = dict(key=jax.random.key(0), temperature=jnp.float32(temperature))
+    how |= {'top_p': jnp.float32(top_p)} if top_p < 1 else {}
+    drawn = _sample(logits, 0, how, top_k)
     np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 20000, expected, atol=0.015)
 
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from saex import config
 from saex.subjects.checkpoints import decoders, files, shard
-from saex.subjects.checkpoints.load import load
+from saex.subjects.checkpoints.load import load, read
 from saex.subjects.rotary import Rotary
 
 GOLDEN = pathlib.Path(__file__).parents[1] / 'golden'
@@ -233,6 +233,25 @@ def test_a_mesh_of_two_by_two(family):
     run = jax.jit(lambda p, t: network.model.apply({'params': p}, t)[0])
     np.testing.assert_allclose(run(network.params, tokens)[0],
                                load(GOLDEN / family).logits(TOKENS)[0], atol=1e-5)
+
+
+def test_tensors_are_read_and_placed_one_by_one():
+    """No more than the parts of one parameter are on the host at a time."""
+    events = []
+
+    class Watched(files.Tensors):
+        def __getitem__(self, name):
+            events.append('read')
+            return super().__getitem__(name)
+
+    def sharding(path, shape):
+        events.append('place')
+
+    family = decoders.FAMILIES['llama']
+    model = family.model(files.read_config(GOLDEN / 'llama'))
+    read(model, family, Watched(GOLDEN / 'llama'), sharding=sharding)
+    runs = ''.join('r' if e == 'read' else 'p' for e in events).split('p')
+    assert max(map(len, runs)) == 3 and events.count('place') > 10         # q, k, v
 
 
 BASE = dict(vocab_size=32, hidden_size=8, num_hidden_layers=6, num_attention_heads=2,
