@@ -16,7 +16,8 @@ from saex.types import Context
 
 D, E, F, B, S, STEPS = 8, 6, 16, 8, 2, 60
 PARTS = {kind: config.names(f'saex.dictionary.{kind}s') for kind in build.PARTS}
-QUICK = {'xla_backend_optimization_level': 0, 'xla_cpu_use_fusion_emitters': False}
+QUICK = {'xla_backend_optimization_level': 0, 'xla_cpu_use_fusion_emitters': False,
+         'xla_cpu_parallel_codegen_split_count': 1}
 
 # What a part needs beside its name; parts that are not listed need nothing.
 OPTIONS = {
@@ -74,8 +75,14 @@ def compose(parts):
             for kind, part in parts.items()}
 
 
-def make(parts, losses=None, sites=1, target=False, keys=(), lr=1e-2):
+def make(parts, losses=None, sites=1):
     """(model, step function, state) of a composition on Fixed data."""
+    model, fn, start, sample = unmade(parts, losses, sites)
+    return model, fn, quick(start)(sample)
+
+
+def unmade(parts, losses=None, sites=1, target=False, keys=()):
+    """(model, step function, function from a sample to the state, sample)."""
     model = build.dictionary(dict(features=F, dead_after=20, **compose(parts)), D,
                              d_out=E if target else None, sites=sites, keys=keys)
     held = [p['name'] if isinstance(p, dict) else p for p in parts.values()]
@@ -86,12 +93,11 @@ def make(parts, losses=None, sites=1, target=False, keys=(), lr=1e-2):
     provided = build.provided(model) | set(keys)
     problem = dictionary.problem(model, objective.build(losses, provided, STEPS),
                                  build.initialiser(INIT.get(decoder, {})), B)
-    optimizer = chain.build(dict(name='adam', lr=lr, eps=1e-6, clip=1.0,
+    optimizer = chain.build(dict(name='adam', lr=1e-2, eps=1e-6, clip=1.0,
                                  constraints=CONSTRAINTS.get(decoder, {})), STEPS)
     sample = problem.sample(Fixed(sites, target))
-    state = jax.jit(lambda s: step.initial(problem, optimizer, jax.random.key(0), s),
-                    compiler_options=QUICK)(sample)
-    return model, step.make(problem, optimizer), state
+    return (model, step.make(problem, optimizer),
+            lambda s: step.initial(problem, optimizer, jax.random.key(0), s), sample)
 
 
 def quick(fn):

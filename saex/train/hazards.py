@@ -27,7 +27,7 @@ def find(recipe: Any, where: str) -> tuple[list[str], list[str]]:
             if weight.target > recipe.model.features:
                 errors.append(f'{at}.weight.target: {weight.target} of '
                               f'{recipe.model.features} latents cannot be active')
-            if hasattr(selector, 'k'):
+            if getattr(selector, 'fixes_l0', hasattr(selector, 'k')):
                 errors.append(f'{at}.weight: the selector fixes L0 by its k, which no '
                               'coefficient can change; use a number, or another selector')
         if isinstance(weight, Constant) and weight.value < 0:

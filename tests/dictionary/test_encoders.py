@@ -68,9 +68,11 @@ def test_kronecker_is_the_geometric_mean_of_two_parents():
 
 
 def test_tied_bilinear_and_codebook_read_the_atoms():
-    pre, p = run(dict(name='tied', scale=True))
-    np.testing.assert_allclose(pre.dense(), (X - BIAS) @ ATOMS.T * p['scale'] + p['b_enc'],
-                               rtol=1e-5)
+    pre, p = run('tied')
+    np.testing.assert_allclose(pre.dense(), (X - BIAS) @ ATOMS.T + p['b_enc'], rtol=1e-4)
+    pre, p = run(dict(name='tied', unit=True))
+    unit = ATOMS / np.linalg.norm(ATOMS, axis=-1, keepdims=True)
+    np.testing.assert_allclose(pre.dense(), (X - BIAS) @ unit.T + p['b_enc'], rtol=1e-4)
     pre, _ = run('codebook')
     wanted = X @ ATOMS.T / np.linalg.norm(X, axis=-1)[:, None] / np.linalg.norm(ATOMS, axis=-1)
     np.testing.assert_allclose(pre.dense(), wanted, rtol=1e-4, atol=1e-5)

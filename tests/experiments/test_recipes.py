@@ -22,6 +22,7 @@ D, F, STEPS, BATCH = 8, 16, 8, 32
 CLOSED = {'pca', 'ica', 'ease', 'ridge'}        # nothing is trained
 # recipes that map x to another y
 TARGET = {'transcoder', 'skip_transcoder', 'gated_transcoder'}
+SITES = {'crosscoder', 'batch_topk_crosscoder', 'archetypal_crosscoder', 'cross_layer'}
 SOURCE = dict(d_in=D, features=12, l0=2.0, d_out=D)
 
 
@@ -33,6 +34,8 @@ def quick_compilation():
 
 
 def source(name):
+    if name in SITES:
+        return PlantedTasks(**SOURCE, sites=2)
     return PlantedTasks(**SOURCE, keys=('labels', 'pair', 'grad', 'complexity') + (
         ('y',) if name in TARGET else ()))
 
@@ -40,7 +43,8 @@ def source(name):
 def plan(name):
     module = importlib.import_module(f'experiments.recipes.{name}')
     section = module.recipe(F, 3, STEPS, BATCH)
-    given = dict(SOURCE, name='planted_tasks', keys=source(name).keys)
+    held = source(name)
+    given = dict(SOURCE, name='planted_tasks', keys=held.keys, sites=held.sites)
     return experiment.plan(dict(source=given, dictionaries={name: section})).recipes[name]
 
 

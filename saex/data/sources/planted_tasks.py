@@ -1,4 +1,5 @@
-"""A planted dictionary whose rows come with labels, second views, gradients or a target."""
+"""A planted dictionary whose rows come with labels, second views, gradients or a target, or
+from several sites."""
 import dataclasses
 
 import jax
@@ -22,10 +23,14 @@ class PlantedTasks(Planted):
         complexity [B] min(active features of the row / (2 L0), 1), L0 their mean number
         y [B, E]       a G with the codes a and other random unit directions G [N, E]: what a
                        transcoder is to find, E = `d_out`
+
+    sites S > 1: x [B, S, D] with site s > 0 a F_s, the same codes and other random unit
+    directions F_s [N, D]: what a crosscoder is to find. Beside it only labels, complexity, y.
     """
     keys: tuple = ('labels',)
     classes: int = 4
     d_out: int = 32
+    sites: int = 1
 
     def problems(self) -> list[str]:
         found = super().problems()
@@ -33,11 +38,15 @@ class PlantedTasks(Planted):
             found.append(f'keys: expected some of {", ".join(KEYS)}, got {self.keys!r}')
         if not 1 <= self.classes <= self.features:
             found.append(f'classes: expected 1 to {self.features}, got {self.classes}')
+        if self.sites < 1 or self.sites > 1 and {'pair', 'grad'} & set(self.keys):
+            found.append(f'sites: expected 1 or more, and one for pair and grad, got '
+                         f'{self.sites} and keys {self.keys!r}')
         return found
 
     @property
     def spec(self):
         made = super().spec | {'keys': tuple(k for k in self.keys if k != 'y')}
+        made |= {'sites': self.sites} if self.sites > 1 else {}
         return made | ({'d_out': self.d_out} if 'y' in self.keys else {})
 
     def labelled(self):
@@ -46,8 +55,15 @@ class PlantedTasks(Planted):
 
     def target_dictionary(self):
         """G [N, E], unit rows."""
-        key = jax.random.fold_in(jax.random.key(self.seed), 99)
-        return _atoms.draw(key, 'random', self.features, self.d_out, 0)
+        return self._directions(99, self.d_out)
+
+    def site_dictionary(self, site: int):
+        """F_s [N, D], unit rows."""
+        return self.dictionary() if site == 0 else self._directions(99 + site, self.d_in)
+
+    def _directions(self, salt, width):
+        key = jax.random.fold_in(jax.random.key(self.seed), salt)
+        return _atoms.draw(key, 'random', self.features, width, 0)
 
     def rows(self, key: jax.Array, n: int) -> dict[str, jax.Array]:
         made = super().rows(key, n)
@@ -62,4 +78,8 @@ class PlantedTasks(Planted):
             'complexity': lambda: jnp.minimum(
                 (codes != 0).sum(-1) / (2 * self.probabilities.sum()), 1.0),
             'y': lambda: codes @ self.target_dictionary()}
-        return made | {k: extra[k]() for k in self.keys}
+        made |= {k: extra[k]() for k in self.keys}
+        if self.sites > 1:
+            rest = [codes @ self.site_dictionary(s) for s in range(1, self.sites)]
+            made['x'] = jnp.stack([made['x'], *rest], axis=1)
+        return made

@@ -71,7 +71,8 @@ class General(nn.Module):
             if getattr(self, name) not in valid:
                 found.append(f'{name}: expected one of {", ".join(valid)}, got '
                              f'{getattr(self, name)!r}')
-        if not 0 < self.k <= self.features:
+        unused = self.among == 'all' or self.budget == 'norm'
+        if not unused and not 0 < self.k <= self.features:
             found.append(f'k: expected a number in (0, {self.features}] (the number of '
                          f'latents), got {self.k}')
         wanted = {'row': 'row', 'norm': 'row', 'zipf': 'column'}.get(self.budget, self.among)
@@ -88,6 +89,17 @@ class General(nn.Module):
         if bool(self.k_start) != bool(self.anneal):
             found.append('anneal: k_start and anneal (steps) go together')
         return found
+
+    @property
+    def fixes_l0(self):
+        """Whether no penalty can change how many are chosen."""
+        return self.among != 'all'
+
+    def conflicts(self, provided):
+        if self.budget == 'norm' and 'y' in provided:
+            return ['budget: norm compares codes with x - b_dec, and b_dec lives in the space '
+                    'of the target y; name another']
+        return []
 
     @property
     def needs(self):

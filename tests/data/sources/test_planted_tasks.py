@@ -44,3 +44,14 @@ def test_refuses():
         config.build('saex.data.sources', dict(name='planted_tasks', keys=('label',)))
     with pytest.raises(config.ConfigError, match='classes: expected 1 to 256, got 0'):
         config.build('saex.data.sources', dict(name='planted_tasks', classes=0))
+
+
+def test_sites_share_their_codes():
+    made = PlantedTasks(d_in=6, features=12, l0=3.0, sites=3, keys=('labels',))
+    rows = made.rows(jax.random.key(0), 40)
+    assert made.spec['sites'] == 3 and rows['x'].shape == (40, 3, 6)
+    for site in range(3):
+        np.testing.assert_allclose(rows['x'][:, site],
+                                   rows['true_codes'] @ made.site_dictionary(site), atol=1e-5)
+    with pytest.raises(config.ConfigError, match='sites: expected 1 or more, and one for pair'):
+        config.build('saex.data.sources', dict(name='planted_tasks', sites=2, keys=('pair',)))
