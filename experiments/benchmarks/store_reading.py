@@ -7,9 +7,10 @@ turn, over and over in one run:
 
     step        one update of a TopK dictionary, F = 16384, on a batch that is already there
     both        the same update, its batch read from the store while the last one runs
-    read        reading alone: batches one after another, nothing else running
+    read        reading alone: batches one after another
 
-Reading costs `both / step - 1` of a step. The page cache is warm after the first pass, as in
+Reading costs `both / step - 1` of a step; of wall time, and of CPU time, which other programs
+on the machine disturb less. The page cache is warm after the first pass, as in
 a run that goes over its store again; a cold disk adds what `read` shows in the first pass.
 """
 import argparse
@@ -57,14 +58,14 @@ def trainer(d_in, features, batch_size):
 
 
 def measure(stream, state, update, steps, batch_size):
-    """{'step': [s], 'both': [s], 'read': [s]}, each a mean over `steps` batches."""
+    """{'step': [(wall s, CPU s)], 'both': ..., 'read': ...} of one batch."""
     held = jax.device_put(stream.batch(0, batch_size))
     state = jax.block_until_ready(update(state, held))           # compiled before it is timed
     seconds, at = {'step': [], 'both': [], 'read': []}, 0
     for _ in range(3):
         for kind, times in seconds.items():
             count = READS if kind == 'read' else steps
-            began = time.perf_counter()
+            began = time.perf_counter(), time.process_time()
             for _ in range(count):
                 if kind == 'step':
                     state = update(state, held)
@@ -76,7 +77,8 @@ def measure(stream, state, update, steps, batch_size):
                 else:
                     jax.block_until_ready(batch)
             jax.block_until_ready(state)
-            times.append((time.perf_counter() - began) / count)
+            times.append(((time.perf_counter() - began[0]) / count,
+                          (time.process_time() - began[1]) / count))
     return seconds
 
 
@@ -93,14 +95,15 @@ def main():
         stream = Stream(Store(path))
         seconds = measure(stream, *trainer(args.d_in, args.features, args.batch_size),
                           args.steps, args.batch_size)
-    told = {kind: {'median_ms': round(1e3 * statistics.median(times), 2),
-                   'least_ms': round(1e3 * min(times), 2),
-                   'most_ms': round(1e3 * max(times), 2)} for kind, times in seconds.items()}
-    step_, both, read = (statistics.median(seconds[k]) for k in ('step', 'both', 'read'))
-    told |= {'read_share_of_step': round(read / step_, 4), 'cost': round(both / step_ - 1, 4),
-             'read_rows_per_s': round(args.batch_size / read),
-             'written_rows_per_s': round(args.rows / written),
-             'device': str(jax.devices()[0]), 'rows': args.rows}
+    told = {'device': str(jax.devices()[0]), 'rows': args.rows,
+            'written_rows_per_s': round(args.rows / written)}
+    for i, clock in enumerate(('wall', 'cpu')):
+        times = {kind: sorted(pair[i] for pair in found) for kind, found in seconds.items()}
+        told |= {f'{kind}_{clock}_ms': [round(1e3 * t, 2) for t in found]
+                 for kind, found in times.items()}
+        step_, both, read = (statistics.median(times[k]) for k in ('step', 'both', 'read'))
+        told |= {f'read_share_of_step_{clock}': round(read / step_, 5),
+                 f'cost_{clock}': round(both / step_ - 1, 4)}
     print(json.dumps(told, indent=1))
 
 

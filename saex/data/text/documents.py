@@ -14,6 +14,7 @@ import numpy as np
 
 from saex.config import ConfigError
 
+HUB = 'hf:'
 SUFFIXES = ('.jsonl', '.parquet', '.txt')
 SKIPPED = ('test', 'tests', 'idle_test', 'site-packages', '__pycache__', 'lib2to3')
 LEAST, MOST = 60, 100_000          # characters of a document of the built-in corpus; of any
@@ -33,12 +34,16 @@ def read(path: str = '', field: str = 'text', most: int = 0) -> Corpus:
     """The documents of a file or folder, or the built-in corpus where path is ''.
 
     .txt is one document a file; .jsonl and .parquet hold one in `field` of every row; a
-    folder is all of its files of these kinds, in the order of their names. Only Parquet
-    needs pyarrow. Duplicates and empty documents are dropped, lone surrogates replaced and
+    folder is all of its files of these kinds, in the order of their names; 'hf:OWNER/NAME'
+    is the train split of a data set of the Hub (or 'hf:OWNER/NAME:SPLIT'), which is streamed
+    and needs datasets. Only Parquet needs pyarrow. Duplicates and empty documents are dropped, lone surrogates replaced and
     documents cut at 100,000 characters, each with a count. most: stop after so many, 0 for
     all. Raises ConfigError when a file cannot be read, or nothing is left.
     """
-    found = builtin() if not path else _files(pathlib.Path(path).expanduser(), field)
+    if path.startswith(HUB):
+        found = _hub(path.removeprefix(HUB), field)
+    else:
+        found = _files(pathlib.Path(path).expanduser(), field) if path else builtin()
     corpus = clean(found, most)
     if not corpus.documents:
         raise ConfigError(f'path: {path or "the built-in corpus"} holds no document'
@@ -170,6 +175,25 @@ def _jsonl(path: pathlib.Path, field: str, kind: type) -> Iterator[Any]:
                 wanted = 'text' if kind is str else 'token ids'
                 raise ConfigError(f'path: {path}:{number}: expected {wanted} in {field!r}')
             yield row[field]
+
+
+def _hub(name: str, field: str) -> Iterator[str]:
+    try:
+        import datasets
+    except ImportError as e:
+        raise ConfigError(f'path: {HUB}{name} needs datasets: pip install datasets') from e
+    name, _, split = name.partition(':')
+    try:
+        rows = datasets.load_dataset(name, split=split or 'train', streaming=True)
+        for number, row in enumerate(rows):
+            if not isinstance(row.get(field), str):
+                raise ConfigError(f'path: {HUB}{name}: row {number} has no text in {field!r}; '
+                                  f'valid: {", ".join(row)}')
+            yield row[field]
+    except (OSError, ValueError) as e:
+        if isinstance(e, ConfigError):
+            raise
+        raise ConfigError(f'path: {HUB}{name} ({split or "train"}): {e}') from e
 
 
 def _parquet(path: pathlib.Path, field: str) -> Iterator[str]:

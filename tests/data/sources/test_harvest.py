@@ -173,6 +173,18 @@ def test_a_store_gives_the_rows_of_the_harvest(world, subject, truth, tmp_path):
     np.testing.assert_array_equal(again.batch(7, 64)['x'], source.batch(7, 64)['x'])
 
 
+def test_several_sites_and_a_target_by_way_of_a_store(world, subject, truth, tmp_path):
+    source = stored(world, subject, tmp_path / 'a', dtype='float32',
+                    harvest=dict(site='', sites=SITES, target=SITES[1]))
+    assert source.spec['sites'] == 2 and source.spec['d_out'] == 8
+    batch = source.batch(2, 64)
+    assert batch['x'].shape == (64, 2, 8)
+    np.testing.assert_array_equal(batch['x'][:, 1], batch['y'])
+    first = source.store.ask(0, 1, ['x', 'where'])()
+    wanted = truth[tuple(first['where'][0, :2])]
+    np.testing.assert_allclose(first['x'][0], np.stack(wanted[:2]), atol=2e-5)
+
+
 @pytest.mark.parametrize('change, told', [
     (dict(harvest=dict(site=SITES[1])), r"sites is \['blocks.0.resid_post'\], asked for"),
     (dict(mask=()), "mask is .*, asked for .*world is"),

@@ -1,5 +1,7 @@
 import hashlib
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,6 +54,26 @@ def test_a_parquet_file_or_how_to_install_its_reader(tmp_path):
     assert found.documents == ['one', 'two'] and found.counts['empty'] == 1
     with pytest.raises(ConfigError, match="no column 'body'; valid: text"):
         documents.read(str(tmp_path), 'body')
+
+
+def test_a_data_set_of_the_hub_is_streamed(monkeypatch):
+    def load_dataset(name, split, streaming):
+        assert streaming
+        if name != 'owner/name':
+            raise FileNotFoundError(f'{name} is not on the Hub')
+        return ({'body': f'{split} {i}'} for i in range(5))
+
+    monkeypatch.setitem(sys.modules, 'datasets', SimpleNamespace(load_dataset=load_dataset))
+    found = documents.read('hf:owner/name', 'body', most=2)
+    assert found.documents == ['train 0', 'train 1']
+    assert documents.read('hf:owner/name:test', 'body').documents[0] == 'test 0'
+    for path, told in (('hf:owner/name', "row 0 has no text in 'text'; valid: body"),
+                       ('hf:owner/other', 'hf:owner/other .train.: owner/other is not on')):
+        with pytest.raises(ConfigError, match=told):
+            documents.read(path)
+    monkeypatch.setitem(sys.modules, 'datasets', None)
+    with pytest.raises(ConfigError, match='pip install datasets'):
+        documents.read('hf:owner/name')
 
 
 def test_the_builtin_corpus_is_docstrings_and_comment_blocks(tmp_path):
