@@ -2,10 +2,10 @@
 
     python experiments/convert.py --from=PATH_OR_REPO --to=saelens --out=DIR
 
---item, --format, and the reader's own options (--k=50, --site=...) say what the files do not;
---sample=ROWS.npy gives raw activations [N, D] to set the threshold of a TopK dictionary by
-where the new format has only JumpReLU. The result is read back and compared before the
-command ends.
+--item, --format, and the reader's own options (--k=50, --site=...) say what the files do
+not; --sample=ROWS.npy gives raw activations [N, D] to set the threshold of a TopK
+dictionary by where the new format has only JumpReLU. The result is read back and compared
+before the command ends.
 """
 import pathlib
 import sys
@@ -28,7 +28,8 @@ OPTIONS = {'k': int, 'site': str, 'dict_class': str, 'activation': str,
 def main(argv):
     flags = _flags.parse(argv, USAGE, ('from', 'to', 'out'),
                          ('item', 'format', 'sample', *OPTIONS))
-    require(flags['to'] in load.WRITERS, f'--to: no {flags["to"]!r}; {", ".join(load.WRITERS)}')
+    require(flags['to'] in load.WRITERS,
+            f'--to: no {flags["to"]!r}; {", ".join(load.WRITERS)}')
     options = {k: cast(flags[k]) for k, cast in OPTIONS.items() if k in flags}
     c = load.load(flags['from'], flags.get('item'), flags.get('format'), **options)
     changed = 'sample' in flags and c.activation in ('topk', 'batch_topk')
@@ -49,7 +50,7 @@ def difference(c, found, rows=64):
     x = np.random.default_rng(0).normal(size=shape)
     try:
         want = c.reconstruct(x)
-    except FormatError:         # BatchTopK before its threshold was set: no codes to compare
+    except FormatError:         # BatchTopK before its threshold was set has no codes
         return 0.0
     return float(np.abs(found.reconstruct(x) - want).max() / max(1.0, np.abs(want).max()))
 

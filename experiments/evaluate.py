@@ -1,7 +1,7 @@
 """The evaluation and report of a dictionary that was trained elsewhere.
 
-    python experiments/evaluate.py --config=experiments/quickstart.py --dictionary=PATH_OR_REPO \\
-        --workdir=runs/theirs
+    python experiments/evaluate.py --config=experiments/quickstart.py
+        --dictionary=PATH_OR_REPO \\ --workdir=runs/theirs
 
 It is measured like our own: on the subject and source of the config, beside the same floors
 and ceilings. --item and --format say what the files do not; --name is its name in the
@@ -19,14 +19,15 @@ from saex.formats import native  # noqa: E402
 from saex.report import page  # noqa: E402
 from saex.train import files  # noqa: E402
 
-USAGE = """usage: python experiments/evaluate.py --config=FILE.py[:ARG] --dictionary=PATH_OR_REPO
-  --workdir=DIR [--item=NAME] [--format=NAME] [--name=NAME]"""
+USAGE = """usage: python experiments/evaluate.py --config=FILE.py[:ARG] --workdir=DIR
+  --dictionary=PATH_OR_REPO [--item=NAME] [--format=NAME] [--name=NAME]"""
 
 
 def main(argv):
     flags = _flags.parse(argv, USAGE, ('config', 'dictionary', 'workdir'),
                          ('item', 'format', 'name'))
-    made, workdir = experiment.plan(cli.load(flags['config'])), pathlib.Path(flags['workdir'])
+    made = experiment.plan(cli.load(flags['config']))
+    workdir = pathlib.Path(flags['workdir'])
     parts = native.open_folder(flags['dictionary'], flags.get('item'), flags.get('format'))
     name = flags.get('name') or pathlib.Path(flags['dictionary']).name or 'dictionary'
     with files.locked(workdir):
@@ -35,7 +36,8 @@ def main(argv):
         files.write_json(workdir / 'config.json', made.config | {'dictionaries': {
             name: {'dictionary': {'features': parts[0].features}, 'losses': {}}}})
         files.write_json(workdir / 'results.json', results)
-    print(json.dumps({k: v for k, v in results.items() if k.startswith(f'{name}/')}, indent=1))
+    print(json.dumps({k: v for k, v in results.items() if k.startswith(f'{name}/')},
+                     indent=1))
     print(f'report: {page.write(workdir, made.world)}')
 
 

@@ -27,7 +27,8 @@ def main(argv):
     about['commands'] = [flags['command']] if 'command' in flags else []
     kept = [e for e in entries if not e.name.endswith('_untrained')]
     with tempfile.TemporaryDirectory() as folder:
-        for row in release.suite(flags['out'], kept, about, figures(kept, pathlib.Path(folder))):
+        for row in release.suite(flags['out'], kept, about,
+                                 figures(kept, pathlib.Path(folder))):
             print(row['path'])
     if 'repo' in flags:
         sent = hub.push(flags['out'], flags['repo'])
@@ -37,7 +38,8 @@ def main(argv):
 def figures(entries, folder):
     """L0 against FVU as an SVG that stands alone, where two or more have both."""
     points = [svg.Point(e.name, f'h{i % 8}', e.results['l0'], e.results['fvu'])
-              for i, e in enumerate(entries) if None not in map(e.results.get, ('l0', 'fvu'))]
+              for i, e in enumerate(entries)
+              if None not in map(e.results.get, ('l0', 'fvu'))]
     if len(points) < 2:
         return []
     chart = str(svg.scatter('L0 and FVU', points, 'L0, active latents of a row', 'FVU'))

@@ -1,12 +1,13 @@
 """The one in-memory form between every pair of formats; nothing in it is folded.
 
-    x'  = (x - input_shift) * input_scale                     raw activations to its own units
-    x'  = (x' - mean) / (std + 1e-5)                           rows = 'layer_norm'
-    x'  = x' sqrt(D) / ||x'||                                  rows = 'unit_norm'
+    x'  = (x - input_shift) * input_scale           raw activations to its own units
+    x'  = (x' - mean) / (std + 1e-5)                rows = 'layer_norm'
+    x'  = x' sqrt(D) / ||x'||                       rows = 'unit_norm'
     pre = (x' - b_dec if subtract_b_dec) w_enc + b_enc
     f   = activation(pre)
-    y'  = f w_dec + b_dec + x' w_skip                          then rows and scale are undone:
-    y   = y' * output_scale + output_shift                     std y' + mean, or y' ||x'|| / sqrt(D)
+    y'  = f w_dec + b_dec + x' w_skip               then rows and scale are undone:
+    y'  = std y' + mean, or y' ||x'|| / sqrt(D)
+    y   = y' * output_scale + output_shift
 
 A crosscoder reads and writes S sites: x [B, S, D], w_enc [S, D, F], w_dec [F, S, E], b_dec
 [S, E], and sums over sites. A cross-layer transcoder has latents at each of L layers, x
@@ -83,8 +84,8 @@ class Canonical:
         return 1 if self.kind == 'single' else self.b_dec.shape[0]
 
     def encode(self, x: Array) -> Array:
-        """Codes [B, F] ([B, L, F]) of raw x. Raises FormatError where the file holds no rule
-        for a row on its own."""
+        """Codes [B, F] ([B, L, F]) of raw x. Raises FormatError where the file holds no
+        rule for a row on its own."""
         from saex.formats import forward
         return forward.encode(self, np.asarray(x))
 
@@ -100,9 +101,11 @@ class Canonical:
 
 def checked(c: Canonical, where: str = 'dictionary') -> Canonical:
     """c in float32, or FormatError for the first shape, value or option that cannot be."""
-    require(c.activation in ACTIVATIONS, f'{where}: activation {c.activation!r} is unknown; '
+    require(c.activation in ACTIVATIONS,
+            f'{where}: activation {c.activation!r} is unknown; '
             f'known: {", ".join(ACTIVATIONS)}')
-    require(c.rows in ROWS and c.kind in KINDS, f'{where}: rows {c.rows!r}, kind {c.kind!r}')
+    require(c.rows in ROWS and c.kind in KINDS,
+            f'{where}: rows {c.rows!r}, kind {c.kind!r}')
     for key in ACTIVATIONS[c.activation]:
         require(key in c.options, f'{where}: {c.activation} needs {key}, the file has none')
     found = dataclasses.replace(c, **{
@@ -117,16 +120,19 @@ def checked(c: Canonical, where: str = 'dictionary') -> Canonical:
     _check_scales(found, where)
     k = c.options.get('k')
     if c.activation in ('topk', 'abs_topk', 'groupmax'):
-        require(isinstance(k, int) and 0 < k <= found.features, f'{where}: k is {k!r}, expected '
+        require(isinstance(k, int) and 0 < k <= found.features,
+                f'{where}: k is {k!r}, expected '
                 f'1 to {found.features} (the number of latents)')
-    require(c.activation != 'groupmax' or found.features % k == 0, f'{where}: groupmax splits '
+    require(c.activation != 'groupmax' or found.features % k == 0,
+            f'{where}: groupmax splits '
             f'{found.features} latents into {k} equal groups')
     require(c.activation != 'matching_pursuit' or c.options['max_iterations'] is None or
             0 < c.options['max_iterations'] <= 10 ** 6, f'{where}: max_iterations is '
             f'{c.options.get("max_iterations")!r}')
     require(c.activation != 'jumprelu' or c.threshold is not None,
             f'{where}: jumprelu without a threshold')
-    require(c.r_mag is None or bool(np.all(np.abs(found.r_mag) < 50)), f'{where}: r_mag holds '
+    require(c.r_mag is None or bool(np.all(np.abs(found.r_mag) < 50)),
+            f'{where}: r_mag holds '
             'logarithms of gains beyond exp(50)')
     require(c.activation != 'gated' or (c.r_mag is not None and c.b_mag is not None),
             f'{where}: gated without r_mag and b_mag')
@@ -189,7 +195,8 @@ def _shapes(c: Canonical) -> dict[str, tuple]:
 
 def _check_scales(c: Canonical, where: str) -> None:
     """Scales and shifts fit a row; what is subtracted from the input is as wide as it."""
-    require(not c.subtract_b_dec or c.d_in == c.d_out, f'{where}: b_dec [{c.d_out}] cannot be '
+    require(not c.subtract_b_dec or c.d_in == c.d_out,
+            f'{where}: b_dec [{c.d_out}] cannot be '
             f'subtracted from inputs of width {c.d_in}')
     for name, width in (('input_scale', c.d_in), ('input_shift', c.d_in),
                         ('output_scale', c.d_out), ('output_shift', c.d_out)):
@@ -199,15 +206,18 @@ def _check_scales(c: Canonical, where: str) -> None:
             n in (1, m) for n, m in zip(value.shape[::-1], row[::-1]))
         require(fits and bool((np.abs(value) < TOP).all()), f'{where}: {name} of shape '
                 f'{value.shape} is not below {TOP:.0e} or does not fit a row {row}')
-        require('scale' not in name or bool((value > 1 / TOP).all()), f'{where}: {name} is not '
+        require('scale' not in name or bool((value > 1 / TOP).all()),
+                f'{where}: {name} is not '
                 'positive')
 
 
 def _check_layers(c: Canonical, where: str) -> None:
-    require(len(c.w_dec) == c.sites, f'{where}: {len(c.w_dec)} decoders for {c.sites} layers')
+    require(len(c.w_dec) == c.sites,
+            f'{where}: {len(c.w_dec)} decoders for {c.sites} layers')
     for i, w in enumerate(c.w_dec):
         want = (c.features, c.sites - i, c.d_out)
-        require(w.shape == want, f'{where}: w_dec of layer {i} has shape {w.shape}, expected '
+        require(w.shape == want,
+                f'{where}: w_dec of layer {i} has shape {w.shape}, expected '
                 f'{want} ({c.sites - i} target layers)')
 
 

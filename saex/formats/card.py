@@ -8,7 +8,8 @@ from typing import Mapping, Sequence
 COLUMNS = {'l0': 'L0', 'fvu': 'FVU', 'explained_variance': 'explained variance',
            'loss_recovered': 'loss recovered', 'kl_score': 'KL score',
            'dead_fraction': 'dead', 'state_coverage': 'state coverage'}
-ABOUT = {'model': 'Model', 'dataset': 'Data', 'tokenizer': 'Tokenizer', 'licence': 'Licence'}
+ABOUT = {'model': 'Model', 'dataset': 'Data', 'tokenizer': 'Tokenizer',
+         'licence': 'Licence'}
 
 
 def text(rows: Sequence[Mapping], about: Mapping) -> str:
@@ -19,7 +20,8 @@ def text(rows: Sequence[Mapping], about: Mapping) -> str:
     """
     title = _cell(about.get('title') or rows[0]['name'])
     sites = sorted({r['hook_name'] for r in rows if r['hook_name']})
-    facts = [f'- {label}: {_cell(about[key])}' for key, label in ABOUT.items() if about.get(key)]
+    facts = [f'- {label}: {_cell(about[key])}' for key, label in ABOUT.items()
+             if about.get(key)]
     facts += [f'- {"Sites" if len(sites) > 1 else "Site"}: {", ".join(map(_cell, sites))}'
               ] if sites else []
     parts = [_front(rows, about), f'# {title}\n',
@@ -68,7 +70,8 @@ def _use(rows, about) -> str:
     if all(r['architecture'] == 'saex' for r in rows):
         return text_
     folder = 'FOLDER' if path == '.' else f'FOLDER/{path}'
-    return text_ + ('\nIn SAELens: `sae_lens.SAE.load_from_disk("' + folder + '")`. Nothing is to '
+    return text_ + ('\nIn SAELens: `sae_lens.SAE.load_from_disk("' + folder
+                    + '")`. Nothing is to '
                     'be scaled: the dictionaries read raw activations.\n')
 
 

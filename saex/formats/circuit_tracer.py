@@ -1,9 +1,9 @@
 """circuit-tracer: per-layer transcoders (layer_i.safetensors) and cross-layer ones
 (W_enc_i.safetensors and W_dec_i.safetensors), with config.yaml.
 
-Per layer: W_enc [F, D], W_dec [F, D], W_skip as x W_skip^T, activation_function.threshold, k.
-Across layers, grouped by source layer: W_enc_i [F, D], W_dec_i [F, L - i, D]; a skip there is
-x W_skip, not transposed. *Checked* against the source of the library, not run.
+Per layer: W_enc [F, D], W_dec [F, D], W_skip as x W_skip^T, activation_function.threshold,
+k. Across layers, grouped by source layer: W_enc_i [F, D], W_dec_i [F, L - i, D]; a skip
+there is x W_skip, not transposed. *Checked* against the source of the library, not run.
 """
 import pathlib
 import re
@@ -55,14 +55,17 @@ def write(path: str | pathlib.Path, c: Canonical) -> None:
             'circuit-tracer: only transcoders can be written')
     c = fold.to_jumprelu(c) if c.activation in ('batch_topk', 'gated') else c
     c = fold.fold(fold.unit_norm(c) if c.score == 'norm' else c)
-    require(c.activation in ('relu', 'jumprelu', 'topk'), f'circuit-tracer has no {c.activation}')
+    require(c.activation in ('relu', 'jumprelu', 'topk'),
+            f'circuit-tracer has no {c.activation}')
     path = pathlib.Path(path)
     if c.kind == 'cross_layer':
         _write_cross(path, c)
         return
-    require(re.fullmatch(LAYER, path.name) is not None, f'{path.name!r}: the file of a layer is '
+    require(re.fullmatch(LAYER, path.name) is not None,
+            f'{path.name!r}: the file of a layer is '
             'named layer_N.safetensors')
-    require(c.d_in == c.d_out or c.w_skip is None, 'circuit-tracer: a skip needs equal widths')
+    require(c.d_in == c.d_out or c.w_skip is None,
+            'circuit-tracer: a skip needs equal widths')
     path.parent.mkdir(parents=True, exist_ok=True)
     t = {'W_enc': c.w_enc.T, 'W_dec': c.w_dec, 'b_enc': c.b_enc, 'b_dec': c.b_dec}
     if c.activation == 'jumprelu':
@@ -90,7 +93,8 @@ def _read_cross(place: Place) -> Canonical:
         require(len({v.shape for v in column}) == 1, f'{where}: layers of different sizes')
     cut = [t.get(f'threshold_{i}') for i, t in enumerate(enc)]
     require(all(v is None for v in cut) or all(v is not None and v.size == len(rows[0][1])
-                                               for v in cut), f'{where}: thresholds of some '
+                                               for v in cut),
+            f'{where}: thresholds of some '
             'layers are missing or of another size')
     skips = [t.get(f'W_skip_{i}') for i, t in enumerate(enc)]
     return checked(Canonical(

@@ -38,7 +38,8 @@ def continued(key, params, sample, path: str, options: Mapping | None = None):
              if name in found and found[name].shape != have[name].shape]
     if wrong or 'decoder/w_dec' not in have:
         raise ConfigError(wrong or [f'init.encoder: {path} fits no linear decoder'])
-    return tree.unflatten({k: jnp.asarray(found.get(k, v), v.dtype) for k, v in have.items()})
+    return tree.unflatten({k: jnp.asarray(found.get(k, v), v.dtype)
+                           for k, v in have.items()})
 
 
 def _folded(path: str, options: Mapping):

@@ -1,11 +1,13 @@
-"""saprmarks/dictionary_learning: trainer_i/ae.pt and config.json, or checkpoints/ae_STEP.pt.
+"""saprmarks/dictionary_learning: trainer_i/ae.pt and config.json, or
+checkpoints/ae_STEP.pt.
 
-    AutoEncoder      relu, x - bias; the library unit-norms its decoder when it loads, and so
-                     do we      AutoEncoderNew  relu, nothing subtracted
-    GatedAutoEncoder exp(r_mag) x W + mag_bias behind x W + gate_bias > 0, x - decoder_bias
+    AutoEncoder          relu, x - bias; its decoder has unit norms when it is loaded
+    AutoEncoderNew       relu, nothing subtracted
+    GatedAutoEncoder     exp(r_mag) x W + mag_bias behind x W + gate_bias > 0, x - decoder_bias
     JumpReluAutoEncoder  W_enc [D, F], nothing subtracted, pre > threshold
-    AutoEncoderTopK, BatchTopKSAE, MatryoshkaBatchTopKSAE   x - b_dec; a BatchTopK threshold of
-                     -1 was never set: codes are refused until one is.
+    AutoEncoderTopK, BatchTopKSAE, MatryoshkaBatchTopKSAE       x - b_dec
+
+A BatchTopK threshold of -1 was never set: codes are refused until one is.
 
 TopK and BatchTopK files have the same keys, so one without config.json is refused unless
 dict_class is given. Checked against dictionary-learning 0.1.0.
@@ -32,7 +34,8 @@ CLASSES = {
     'MatryoshkaBatchTopKSAE': ('W_enc', 'b_enc', 'W_dec', 'b_dec', 'k', 'threshold',
                                'group_sizes')}
 WRITTEN = {'relu': 'AutoEncoderNew', 'jumprelu': 'JumpReluAutoEncoder',
-           'gated': 'GatedAutoEncoder', 'topk': 'AutoEncoderTopK', 'batch_topk': 'BatchTopKSAE'}
+           'gated': 'GatedAutoEncoder', 'topk': 'AutoEncoderTopK',
+           'batch_topk': 'BatchTopKSAE'}
 
 
 def claims(place: Place) -> bool:
@@ -48,10 +51,12 @@ def read(place: Place, dict_class: str | None = None) -> Canonical:
     name = dict_class or trainer.get('dict_class')
     fitting = [n for n, keys in CLASSES.items() if place.keys == set(keys)]
     require(bool(fitting), f'{where}: its keys are of no class: {sorted(place.keys)[:12]}')
-    require(name is not None or len(fitting) == 1, f'{where}: {" and ".join(fitting)} have the '
+    require(name is not None or len(fitting) == 1,
+            f'{where}: {" and ".join(fitting)} have the '
             'same keys and there is no config.json: pass dict_class')
     name = name or fitting[0]
-    require(name in fitting, f'{where}: dict_class {name!r} does not fit its keys, which are '
+    require(name in fitting,
+            f'{where}: dict_class {name!r} does not fit its keys, which are '
             f'those of {" or ".join(fitting)}')
     linear = 'encoder.weight' in t
     parts = {'w_enc': flipped(t['encoder.weight'], where) if linear else t['W_enc'],
@@ -71,14 +76,16 @@ def read(place: Place, dict_class: str | None = None) -> Canonical:
         parts |= _top_k(t, name, where)
     c = checked(Canonical(**parts), str(where))
     size = trainer.get('dict_size', c.features)
-    require(size == c.features, f'{where}: dict_size is {size} in config.json, {c.features} here')
+    require(size == c.features,
+            f'{where}: dict_size is {size} in config.json, {c.features} here')
     return fold.unit_norm(c) if name == 'AutoEncoder' else c
 
 
 def write(directory: str | pathlib.Path, c: Canonical) -> None:
     """ae.pt and config.json. Raises FormatError for what no class of the library holds."""
     require(c.kind == 'single' and c.w_skip is None and c.w_glu is None and c.rows == 'none'
-            and c.d_in == c.d_out, 'dictionary_learning: only a plain autoencoder can be written')
+            and c.d_in == c.d_out,
+            'dictionary_learning: only a plain autoencoder can be written')
     c = fold.unit_norm(c) if c.score == 'norm' else c
     require(c.activation in WRITTEN, f'dictionary_learning has no {c.activation}')
     name, c = WRITTEN[c.activation], fold.fold(c)
@@ -105,7 +112,8 @@ def write(directory: str | pathlib.Path, c: Canonical) -> None:
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     torch_write.save(directory / 'ae.pt', {
-        n: np.asarray(v, v.dtype if v.dtype == np.int32 else np.float32) for n, v in t.items()})
+        n: np.asarray(v, v.dtype if v.dtype == np.int32 else np.float32)
+        for n, v in t.items()})
     files.write_json(directory / 'config.json', {'trainer': config, 'buffer': {}})
 
 
@@ -114,7 +122,7 @@ def _top_k(t: dict, name: str, where) -> dict:
     require(k.size == 1 and level.size == 1, f'{where}: k and threshold are numbers')
     size = len(t['W_dec'] if 'W_dec' in t else t['encoder.weight'])
     held = {'k': number({'k': k.item()}, 'k', int, where)}
-    if name == 'AutoEncoderTopK':           # the library ranks; its threshold is for other uses
+    if name == 'AutoEncoderTopK':       # the library ranks; the threshold is for other uses
         return {'activation': 'topk', 'options': held}
     found = None if level.item() < 0 else np.full(size, level.item(), np.float32)
     return {'activation': 'batch_topk', 'options': held, 'threshold': found}

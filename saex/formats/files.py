@@ -19,7 +19,7 @@ from saex.formats import torch_file
 from saex.formats.errors import FormatError, require
 
 HEADER_LIMIT = 100_000_000
-RATIO_LIMIT = 200               # bytes out of one byte in: weights do not compress like that
+RATIO_LIMIT = 200       # bytes out of one byte in: weights do not compress like that
 TORCH = ('.pt', '.pth', '.bin')
 
 
@@ -33,7 +33,8 @@ def tensors(path: str | pathlib.Path) -> dict[str, np.ndarray]:
         return _npz(path)
     require(path.suffix in TORCH, f'{path}: expected .safetensors, .npz or .pt')
     found = torch_file.load(path)
-    require(isinstance(found, dict), f'{path}: holds a {type(found).__name__}, expected a dict')
+    require(isinstance(found, dict),
+            f'{path}: holds a {type(found).__name__}, expected a dict')
     return found
 
 
@@ -43,7 +44,8 @@ def json_file(path: pathlib.Path) -> dict:
         found = json.loads(path.read_bytes().decode(), object_pairs_hook=_once(path))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as e:
         raise FormatError(f'{path}: not JSON ({e})') from e
-    require(isinstance(found, dict), f'{path}: expected an object, got {type(found).__name__}')
+    require(isinstance(found, dict),
+            f'{path}: expected an object, got {type(found).__name__}')
     return found
 
 
@@ -54,7 +56,8 @@ def yaml_file(path: pathlib.Path) -> dict:
         found = yaml.safe_load(path.read_bytes().decode())
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as e:
         raise FormatError(f'{path}: not YAML ({str(e).splitlines()[0]})') from e
-    require(isinstance(found, dict), f'{path}: expected a mapping, got {type(found).__name__}')
+    require(isinstance(found, dict),
+            f'{path}: expected a mapping, got {type(found).__name__}')
     return found
 
 
@@ -77,7 +80,8 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 def inside(root: str | pathlib.Path, name: str) -> pathlib.Path:
     """root / name, where name (from a config, a hub or a flag) may not leave root."""
     parts = pathlib.PurePosixPath(name).parts
-    bad = (not parts or name.startswith('/') or '..' in parts or '\0' in name or '\\' in name
+    bad = (not parts or name.startswith('/') or '..' in parts or '\0' in name
+           or '\\' in name
            or any(len(p) > 200 for p in parts))
     require(not bad, f'{name[:80]!r}: not a name below {root}')
     return pathlib.Path(root, *parts)
@@ -97,7 +101,8 @@ def _header(path: pathlib.Path) -> dict:
         start = file.read(8)
         require(len(start) == 8, f'{path}: too short to be safetensors')
         n = struct.unpack('<Q', start)[0]
-        require(n <= min(size - 8, HEADER_LIMIT), f'{path}: its header says {n} bytes, the file '
+        require(n <= min(size - 8, HEADER_LIMIT),
+                f'{path}: its header says {n} bytes, the file '
                 f'has {size}')
         try:
             found = json.loads(file.read(n).decode(), object_pairs_hook=_once(path))
@@ -129,7 +134,8 @@ def _npz(path: pathlib.Path) -> dict:
                 require(not bomb, f'{path}: {name} would grow {RATIO_LIMIT}-fold: refused')
                 with archive.open(info) as member:
                     found[name] = _npy(member, info.file_size, f'{path}: {name}')
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, KeyError,
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError,
+            KeyError,
             UnicodeDecodeError, zlib.error) as e:
         raise FormatError(f'{path}: not an npz ({e})') from e
     return found
@@ -140,7 +146,8 @@ def _npy(member, size: int, where: str) -> np.ndarray:
     head = np.lib.format
     try:
         version = head.read_magic(member)
-        read = {(1, 0): head.read_array_header_1_0, (2, 0): head.read_array_header_2_0}[version]
+        read = {(1, 0): head.read_array_header_1_0,
+                (2, 0): head.read_array_header_2_0}[version]
         shape, fortran, dtype = read(member)
     except (ValueError, KeyError, SyntaxError, TypeError, struct.error, RecursionError,
             MemoryError, tokenize.TokenError) as e:
@@ -149,7 +156,8 @@ def _npy(member, size: int, where: str) -> np.ndarray:
             f'{where}: dtype {dtype}, expected numbers')
     count = math.prod(shape)
     require(all(n >= 0 for n in shape) and len(shape) <= 8 and
-            count * dtype.itemsize <= size, f'{where}: shape {shape} of {dtype} does not fit in '
+            count * dtype.itemsize <= size,
+            f'{where}: shape {shape} of {dtype} does not fit in '
             f'{size} bytes')
     raw = member.read(count * dtype.itemsize)
     require(len(raw) == count * dtype.itemsize, f'{where}: cut short')

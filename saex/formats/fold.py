@@ -1,8 +1,8 @@
 """Pure changes of the canonical form that leave what it computes alone.
 
-    fold(c)           scale, shift and subtraction into the weights; codes and y stay the same
+    fold(c)           scale, shift, subtraction into the weights; codes and y stay the same
     unfold(c, ...)    the other way: a folded dictionary gets back a scale and subtraction
-    unit_norm(c)      decoder norms into the encoder; y stays, codes are multiplied by ||w_dec||
+    unit_norm(c)      decoder norms into the encoder; y stays, codes times ||w_dec||
     to_jumprelu(c)    BatchTopK, Gated and (by a sample) TopK as JumpReLU
     whiten(c, ...)    the dictionary of x, from one of (x - mean) whitening
 """
@@ -24,7 +24,8 @@ def fold(c: Canonical) -> Canonical:
         (c.input_shift, 0), (c.input_scale, 1), (c.output_scale, 1), (c.output_shift, 0)))
     require(trivial or c.rows == 'none', 'a scale cannot be folded beside a per-row norm')
     if c.activation == 'matching_pursuit':
-        require(trivial, 'matching pursuit is tied to its decoder: a scale cannot be folded')
+        require(trivial,
+                'matching pursuit is tied to its decoder: a scale cannot be folded')
         return c
     wide = lambda v: None if v is None else np.asarray(v, np.float64)
     w_enc, b_enc, b_dec = wide(c.w_enc), wide(c.b_enc), wide(c.b_dec)
@@ -58,8 +59,10 @@ def unfold(c: Canonical, input_scale: float = 1.0, input_shift: Any = 0.0,
     shift = np.asarray(input_shift, np.float64)
     w_enc = np.asarray(c.w_enc, np.float64) / input_scale
     b_dec = (np.asarray(c.b_dec, np.float64) - shift) * input_scale
-    offset = np.broadcast_to(shift * input_scale, c.b_dec.shape) + (b_dec if subtract else 0)
-    out = {'w_enc': w_enc, 'b_dec': b_dec, 'w_dec': np.asarray(c.w_dec, np.float64) * input_scale,
+    offset = np.broadcast_to(shift * input_scale, c.b_dec.shape)
+    offset = offset + b_dec if subtract else offset
+    out = {'w_enc': w_enc, 'b_dec': b_dec,
+           'w_dec': np.asarray(c.w_dec, np.float64) * input_scale,
            'b_enc': c.b_enc + offset @ w_enc}
     if c.b_mag is not None:
         out['b_mag'] = c.b_mag + np.exp(c.r_mag) * (offset @ w_enc)
@@ -83,7 +86,8 @@ def unit_norm(c: Canonical) -> Canonical:
 
     Raises FormatError for top-k by value and group-max, whose choice would change.
     """
-    if c.activation in ('topk', 'abs_topk', 'groupmax', 'batch_topk') and c.score == 'value':
+    ranked = ('topk', 'abs_topk', 'groupmax', 'batch_topk')
+    if c.activation in ranked and c.score == 'value':
         same = np.allclose(norms(c), 1, atol=1e-6)
         require(same, f'{c.activation} ranks values: unit norms would change its choice')
     require(c.activation != 'matching_pursuit', 'matching pursuit is tied to its decoder')
@@ -119,13 +123,15 @@ def to_jumprelu(c: Canonical, sample: np.ndarray | None = None) -> Canonical:
                 'w_enc': c.w_enc * gain, 'b_enc': c.b_mag,
                 'threshold': np.maximum(c.b_mag - gain * c.b_enc, 0)}))
     if c.activation == 'relu':
-        return dataclasses.replace(c, **plain, threshold=np.zeros(c.b_enc.shape, np.float32))
+        return dataclasses.replace(c, **plain,
+                                   threshold=np.zeros(c.b_enc.shape, np.float32))
     if c.activation == 'batch_topk' and c.threshold is not None:
         return dataclasses.replace(c, **plain)
     if c.activation not in ('topk', 'batch_topk'):
         raise FormatError(f'{c.activation} has no JumpReLU equal')
     k = c.options.get('k')
-    require(sample is not None and k, f'{c.activation} holds no threshold: give a sample of raw '
+    require(sample is not None and k,
+            f'{c.activation} holds no threshold: give a sample of raw '
             'activations to set one')
     open_gate = dataclasses.replace(c, activation='relu', options={}, score='value')
     values = forward.encode(open_gate, sample)
@@ -133,10 +139,12 @@ def to_jumprelu(c: Canonical, sample: np.ndarray | None = None) -> Canonical:
     budget = min(values.size - 1, max(1, round(k * len(sample))))
     ranked = np.sort(values, axis=None)[::-1]
     theta = max(float(ranked[budget - 1] + ranked[budget]) / 2, 0.0)
-    return dataclasses.replace(c, **plain, threshold=np.full(c.b_enc.shape, theta, np.float32))
+    return dataclasses.replace(c, **plain,
+                               threshold=np.full(c.b_enc.shape, theta, np.float32))
 
 
-def whiten(c: Canonical, mean: np.ndarray, matrix: np.ndarray, inverse: np.ndarray) -> Canonical:
+def whiten(c: Canonical, mean: np.ndarray, matrix: np.ndarray,
+           inverse: np.ndarray) -> Canonical:
     """c reads x' = (x - mean) @ matrix and writes y = y' @ inverse + mean; returned is the
     dictionary that does all that on x."""
     require(c.kind == 'single' and c.rows == 'none' and c.activation != 'matching_pursuit',
@@ -181,7 +189,8 @@ def _targets(c: Canonical, scale):
     """w_dec with each target site's columns multiplied by its output scale."""
     whole = np.broadcast_to(np.asarray(c.output_scale, np.float64), c.b_dec.shape)
     if c.kind == 'cross_layer':
-        return tuple(scale(np.asarray(w, np.float64), whole[i:]) for i, w in enumerate(c.w_dec))
+        return tuple(scale(np.asarray(w, np.float64), whole[i:])
+                     for i, w in enumerate(c.w_dec))
     return scale(np.asarray(c.w_dec, np.float64), whole)
 
 

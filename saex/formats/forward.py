@@ -76,16 +76,19 @@ def _activate(c: Canonical, pre):
         best = np.argmax(groups, -1)[..., None] == np.arange(groups.shape[-1])
         return np.where(best, groups, 0).reshape(pre.shape)
     if c.threshold is None:
-        raise FormatError(f'{c.activation}: the file was saved before a threshold was set, so a '
-                          'row has no codes of its own; set one (fold.to_jumprelu) or train on')
+        raise FormatError(f'{c.activation}: the file was saved before a threshold was set, '
+                          'so a row has no codes of its own; set one (fold.to_jumprelu) '
+                          'or train on')
     return np.maximum(pre, 0) * (pre > c.threshold)
 
 
 def _pursuit(c: Canonical, x):
     """Matching pursuit as SAELens 6 runs it (checked against its codes)."""
-    threshold, stop = c.options['residual_threshold'], c.options['stop_on_duplicate_support']
+    threshold = c.options['residual_threshold']
+    stop = c.options['stop_on_duplicate_support']
     residual, codes = x.copy(), np.zeros((len(x), c.features), x.dtype)
-    support, done, rows = np.zeros(codes.shape, bool), np.zeros(len(x), bool), np.arange(len(x))
+    support, done = np.zeros(codes.shape, bool), np.zeros(len(x), bool)
+    rows = np.arange(len(x))
     for _ in range(c.options['max_iterations'] or c.d_in):
         best = np.argmax(np.maximum(residual @ c.w_dec.T, 0), axis=1)
         atom = c.w_dec[best]

@@ -1,8 +1,9 @@
 """The Hugging Face Hub: one dictionary down, a folder of dictionaries up.
 
-`fetch` gives a local folder, which load.py reads like any other. `push` sends only files that
-the repository does not hold already (compared by digest), one commit for each dictionary and
-the index last: an upload that was interrupted goes on when the same command runs again.
+`fetch` gives a local folder, which load.py reads like any other. `push` sends only files
+that the repository does not hold already (compared by digest), one commit for each
+dictionary and the index last: an upload that was interrupted goes on when the same command
+runs again.
 """
 import hashlib
 import pathlib
@@ -11,7 +12,8 @@ import re
 from saex.formats.errors import FormatError, require
 
 NAME = re.compile(r'[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*')
-CONFIGS = ('cfg.json', 'config.json', 'config.yaml', 'hyperparams.json', 'final_config.yaml')
+CONFIGS = ('cfg.json', 'config.json', 'config.yaml', 'hyperparams.json',
+           'final_config.yaml')
 LAST = ('index.json', 'README.md')
 
 
@@ -19,18 +21,21 @@ def fetch(repo: str, item: str | None = None, *, revision: str | None = None,
           endpoint: str | None = None, token: str | None = None,
           cache: str | pathlib.Path | None = None) -> pathlib.Path:
     """The local snapshot of `item` (a folder or file of repo; by default the files at its
-    root) with the configs beside it. Interrupted downloads resume; offline, the cache serves.
+    root) with the configs beside it. Interrupted downloads resume; offline, the cache
+    serves.
 
     Raises FormatError: one line with what to do, for a repository that is missing, gated or
     out of reach.
     """
-    require(NAME.fullmatch(repo) is not None, f'{repo!r}: neither a local path nor the name of '
+    require(NAME.fullmatch(repo) is not None,
+            f'{repo!r}: neither a local path nor the name of '
             'a repository, owner/name')
     patterns = {'ignore_patterns': ['*/*', '*.md']}
     if item is not None:
         parent = item.rpartition('/')[0]
         near = [f'{parent}/{name}' if parent else name for name in CONFIGS]
-        patterns = {'allow_patterns': [_plain(item), f'{_plain(item)}/*', *map(_plain, near)]}
+        patterns = {'allow_patterns': [_plain(item), f'{_plain(item)}/*',
+                                       *map(_plain, near)]}
     found = _attempt(repo, endpoint, lambda hub: hub.snapshot_download(
         repo, revision=revision, endpoint=endpoint, token=token, cache_dir=cache,
         library_name='saex', **patterns))
@@ -57,7 +62,8 @@ def push(folder: str | pathlib.Path, repo: str, *, private: bool = False,
         for group in sorted(groups):        # '~' sorts last
             new = [n for n in groups[group] if held.get(n) not in _digests(folder / n)]
             if new:
-                api.create_commit(repo, [hub.CommitOperationAdd(n, folder / n) for n in new],
+                api.create_commit(repo,
+                                  [hub.CommitOperationAdd(n, folder / n) for n in new],
                                   commit_message=f'saex: {group.strip("~") or "index"}')
             sent += new
         return sent
@@ -88,7 +94,8 @@ def _attempt(repo: str, endpoint: str | None, call):
     try:
         return call(hub)
     except errors.GatedRepoError as e:
-        raise FormatError(f'{repo}: gated; accept its terms at {at} and run `hf auth login`, or '
+        raise FormatError(f'{repo}: gated; accept its terms at {at} and run `hf auth '
+                          'login`, or '
                           'give a local path') from e
     except errors.RepositoryNotFoundError as e:
         raise FormatError(f'{repo}: no such repository at {at}, or it is private and needs '
@@ -96,7 +103,8 @@ def _attempt(repo: str, endpoint: str | None, call):
     except errors.RevisionNotFoundError as e:
         raise FormatError(f'{repo}: no such revision') from e
     except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError) as e:
-        raise FormatError(f'{repo}: not in the cache, and the Hub cannot be reached; connect once '
+        raise FormatError(f'{repo}: not in the cache, and the Hub cannot be reached; '
+                          'connect once '
                           'or give a local path') from e
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as e:
         raise FormatError(f'{repo}: {type(e).__name__}: {str(e).splitlines()[0]}') from e

@@ -1,12 +1,12 @@
 """Llama Scope: v1 (hyperparams.json), R1-Distill, and llamascopium 2 (config.json).
 
 v1: encoder.weight [F, D], decoder.weight [E, F], trained on x sqrt(D) / (average norm); its
-one jump_relu_threshold is in raw units, so it is multiplied by that scale. llamascopium: W_E
-[D, F], W_D [F, E], log threshold, dataset_average_activation_norm in the file (as in
-R1-Distill's); nothing is subtracted. Where sparsity includes the decoder norm, pre * ||W_D|| is what is cut.
-Crosscoders have a leading axis of sites; a cross-layer transcoder is grouped by target layer,
-W_D.t [t + 1, F, D]. 2 is *checked* against its own classes; v1 and R1 are *reconstructed*
-from the published source and SAELens's loaders.
+one jump_relu_threshold is in raw units, so it is multiplied by that scale. llamascopium:
+W_E [D, F], W_D [F, E], log threshold, dataset_average_activation_norm in the file (as in
+R1-Distill's); nothing is subtracted. Where sparsity includes the decoder norm, pre *
+||W_D|| is what is cut. Crosscoders have a leading axis of sites; a cross-layer transcoder
+is grouped by target layer, W_D.t [t + 1, F, D]. 2 is *checked* against its own classes; v1
+and R1 are *reconstructed* from the published source and SAELens's loaders.
 """
 import dataclasses
 import math
@@ -18,7 +18,8 @@ from saex.formats.canonical import Canonical, checked
 from saex.formats.errors import require
 from saex.formats.place import Place, flag, flipped, number, take, word
 
-ACTIVATIONS = {'relu': 'relu', 'jumprelu': 'jumprelu', 'topk': 'topk', 'batchtopk': 'batch_topk'}
+ACTIVATIONS = {'relu': 'relu', 'jumprelu': 'jumprelu', 'topk': 'topk',
+               'batchtopk': 'batch_topk'}
 LOG = 'activation_function.log_jumprelu_threshold'
 
 
@@ -42,7 +43,8 @@ def _read_r1(place: Place, factor: float | None) -> Canonical:
                      'R1-Distill')
     if factor is None:
         require(cfg.get('norm_activation') == 'inference' or any(
-            k.startswith('dataset_average_activation_norm.') for k in t), f'{where}: trained on '
+            k.startswith('dataset_average_activation_norm.') for k in t),
+                f'{where}: trained on '
             'scaled activations, and no dataset_average_activation_norm is in it; pass '
             'norm_scaling_factor')
         scales = _scales(t, cfg, 'single', where)
@@ -51,7 +53,8 @@ def _read_r1(place: Place, factor: float | None) -> Canonical:
     norm = flag(cfg, 'sparsity_include_decoder_norm', where, True)
     return checked(dataclasses.replace(c, score='norm' if norm else 'value', **scales,
                                        provenance=c.provenance | {
-                                           k: cfg[k] for k in ('hook_point_in', 'hook_point_out')
+                                           k: cfg[k]
+                                           for k in ('hook_point_in', 'hook_point_out')
                                            if k in cfg}), str(where))
 
 
@@ -72,11 +75,13 @@ def _read_v1(place: Place) -> Canonical:
         s_in, s_out = (_scale(d, number(norms, side, float, where), where)
                        for side in ('in', 'out'))
     else:
-        require(cfg.get('norm_activation') in (None, 'inference'), f'{where}: norm_activation '
+        require(cfg.get('norm_activation') in (None, 'inference'),
+                f'{where}: norm_activation '
                 f'{cfg.get("norm_activation")!r} is not dataset-wise')
     size = number(cfg, 'd_sae', int, where)
     level = np.full(size, number(cfg, 'jump_relu_threshold', float, where) * s_in)
-    require(cfg.get('act_fn', 'jumprelu') == 'jumprelu', f'{where}: act_fn {cfg.get("act_fn")!r}')
+    require(cfg.get('act_fn', 'jumprelu') == 'jumprelu',
+            f'{where}: act_fn {cfg.get("act_fn")!r}')
     c = _read_linear(inner, level, 'v1')
     return checked(dataclasses.replace(
         c, input_scale=s_in, output_scale=1 / s_out,
@@ -90,7 +95,8 @@ def _read_linear(place: Place, threshold, version: str) -> Canonical:
     w_enc, b_enc, w_dec, b_dec = take(place.arrays, 'encoder.weight', 'encoder.bias',
                                       'decoder.weight', 'decoder.bias', where=place.weights)
     return checked(Canonical(
-        w_enc=flipped(w_enc, place.weights), b_enc=b_enc, w_dec=flipped(w_dec, place.weights),
+        w_enc=flipped(w_enc, place.weights), b_enc=b_enc,
+        w_dec=flipped(w_dec, place.weights),
         b_dec=b_dec, activation='jumprelu', threshold=threshold,
         provenance={'format': 'llama_scope', 'version': version}), str(place.weights))
 
@@ -100,7 +106,8 @@ def _read_2(place: Place) -> Canonical:
     require(bool(cfg), f'{where}: no config.json beside it')
     kind = {'sae': 'single', 'crosscoder': 'crosscoder', 'clt': 'cross_layer'}.get(
         word(cfg, 'sae_type', where, 'sae'))
-    require(kind is not None, f'{where}: sae_type {cfg.get("sae_type")!r} is not a dictionary '
+    require(kind is not None,
+            f'{where}: sae_type {cfg.get("sae_type")!r} is not a dictionary '
             'that saex reads')
     name = str(cfg.get('act_fn', 'relu')).lower()
     require(name in ACTIVATIONS, f'{where}: act_fn {name!r}, expected one of '
@@ -134,15 +141,18 @@ def _summed(parts: dict, name: str, norm: bool, where) -> dict:
     """A llamascopium crosscoder cuts pre * ||W_D[s]|| at each site s on its own."""
     norms = np.linalg.norm(np.asarray(parts['w_dec'], np.float32), axis=-1)
     one = not norm or name == 'relu' or np.allclose(norms, norms[:1], rtol=1e-4)
-    require(one and parts.get('threshold', np.zeros(1)).ndim == 1, f'{where}: a {name} crosscoder '
-            'whose sites have decoders of different norm has other codes at every site; only '
+    require(one and parts.get('threshold', np.zeros(1)).ndim == 1,
+            f'{where}: a {name} crosscoder '
+            'whose sites have decoders of different norm has other codes at every site; '
+            'only '
             'relu ones, or equal norms, are read')
     scale = norms[0] if norm and name != 'relu' else np.ones_like(norms[0])
     found = {'b_enc': np.asarray(parts['b_enc'], np.float32).sum(0), 'score': 'value',
              'w_dec': np.swapaxes(parts['w_dec'], 0, 1)}
     if 'threshold' in parts:
         found['threshold'] = parts['threshold'] / np.where(scale > 0, scale, 1)
-    require(name in ('relu', 'jumprelu') or np.allclose(scale, 1), f'{where}: a {name} crosscoder '
+    require(name in ('relu', 'jumprelu') or np.allclose(scale, 1),
+            f'{where}: a {name} crosscoder '
             'that ranks by norm is not read')
     return found
 
@@ -153,7 +163,8 @@ def _by_source(t: dict, where) -> tuple:
     targets = take(t, *[f'W_D.{i}' for i in range(count)], where=where)
     biases = take(t, *[f'b_D.{i}' for i in range(count)], where=where)
     for i, w in enumerate(targets):
-        require(w.ndim == 3 and w.shape[0] == i + 1, f'{where}: W_D.{i} has shape {w.shape}, '
+        require(w.ndim == 3 and w.shape[0] == i + 1,
+                f'{where}: W_D.{i} has shape {w.shape}, '
                 f'expected [{i + 1}, F, D]: it is grouped by target layer')
     by_source = tuple(np.stack([targets[j][i] for j in range(i, count)], axis=1)
                       for i in range(count))
@@ -161,7 +172,8 @@ def _by_source(t: dict, where) -> tuple:
 
 
 def _scale(d: int, norm: float, where) -> float:
-    require(d > 0 and math.isfinite(norm) and norm > 0, f'{where}: an average activation norm '
+    require(d > 0 and math.isfinite(norm) and norm > 0,
+            f'{where}: an average activation norm '
             f'of {norm} in {d} dimensions')
     return math.sqrt(d) / norm
 
@@ -171,7 +183,8 @@ def _scales(t: dict, cfg: dict, kind: str, where) -> dict:
     how = cfg.get('norm_activation', 'dataset-wise')
     if how == 'inference':
         return {}
-    require(how == 'dataset-wise', f'{where}: norm_activation {how!r} is neither dataset-wise nor '
+    require(how == 'dataset-wise',
+            f'{where}: norm_activation {how!r} is neither dataset-wise nor '
             'inference')
     d = number(cfg, 'd_model', int, where)
 

@@ -1,13 +1,14 @@
 """Opens a dictionary of any known format.
 
-The format is recognised from names and keys, never from luck: a place that two readers claim,
-or none, is refused in words, and so is a folder that holds several dictionaries. Give
-`format` where the files cannot say.
+The format is recognised from names and keys, never from luck: a place that two readers
+claim, or none, is refused in words, and so is a folder that holds several dictionaries.
+Give `format` where the files cannot say.
 """
 import pathlib
 from typing import Any, Mapping
 
-from saex.formats import (circuit_tracer, dictionary_learning, files, gemma_scope, hub as hub_,
+from saex.formats import (circuit_tracer, dictionary_learning, files, gemma_scope,
+                          hub as hub_,
                           llama_scope, openai, overcomplete, saelens, smaller, sparsify)
 from saex.formats.canonical import Canonical
 from saex.formats.errors import FormatError, require
@@ -29,7 +30,8 @@ READERS = {
 }
 WRITERS = {
     'saelens': saelens.write, 'gemma_scope': gemma_scope.write, 'sparsify': sparsify.write,
-    'dictionary_learning': dictionary_learning.write, 'circuit_tracer': circuit_tracer.write}
+    'dictionary_learning': dictionary_learning.write,
+    'circuit_tracer': circuit_tracer.write}
 
 
 def load(path: str | pathlib.Path, item: str | None = None, format: str | None = None, *,
@@ -39,10 +41,11 @@ def load(path: str | pathlib.Path, item: str | None = None, format: str | None =
 
     item: a name below path, of a folder that holds several. format: one of READERS, where
     recognition is ambiguous. hub: revision, token, endpoint, cache of hub.fetch. options:
-    what the reader of that format asks for in words. Raises FormatError, a ValueError of one
-    line.
+    what the reader of that format asks for in words. Raises FormatError, a ValueError of
+    one line.
     """
-    require(str(path) not in ('', '.') and '\0' not in str(path), f'{str(path)!r}: not a path')
+    require(str(path) not in ('', '.') and '\0' not in str(path),
+            f'{str(path)!r}: not a path')
     if not pathlib.Path(path).exists() and hub_.NAME.fullmatch(str(path)):
         path = hub_.fetch(str(path), item, **(hub or {}))
     place = Place(files.inside(path, item) if item else path)
@@ -63,15 +66,18 @@ def recognise(place: Place) -> str:
         return found[0]
     if found:
         raise FormatError(f'{place.path}: could be {" or ".join(found)}; pass format')
-    below = sorted(str(p.parent.relative_to(place.folder)) for p in place.folder.rglob('*.json')
+    below = sorted(str(p.parent.relative_to(place.folder))
+                   for p in place.folder.rglob('*.json')
                    if p.name in ('cfg.json', 'config.json') and p.parent != place.folder)
     if place.file is None and below:
-        raise FormatError(f'{place.path}: holds {len(below)} dictionaries ({", ".join(below[:4])}'
+        raise FormatError(f'{place.path}: holds {len(below)} dictionaries '
+                          f'({", ".join(below[:4])}'
                           f'{", ..." if len(below) > 4 else ""}): name one')
     keys = sorted(map(str, place.keys))
     if {'W_enc', 'W_dec'} <= place.keys:
         shape = place.arrays['W_enc'].shape
-        raise FormatError(f'{place.path}: W_enc of shape {shape} and no config says whether its '
+        raise FormatError(f'{place.path}: W_enc of shape {shape} and no config says '
+                          'whether its '
                           'rows are inputs or latents; pass format')
     raise FormatError(f'{place.path}: no known format; it holds '
                       f'{", ".join(keys[:8] or place.names[:8]) or "nothing"}')

@@ -1,10 +1,10 @@
 """Between the canonical form and a dictionary that trains.
 
-`from_dictionary` takes the parameters out as they are (its transform becomes input_scale and
-input_shift, its evaluation threshold a threshold); `to_dictionary` builds the composition
-that computes what the file computes and goes on training. `save` writes SAELens's folder, or,
-for a composition that SAELens has no architecture for, the same folder with saex's own
-parameter names and architecture 'saex'.
+`from_dictionary` takes the parameters out as they are (its transform becomes input_scale
+and input_shift, its evaluation threshold a threshold); `to_dictionary` builds the
+composition that computes what the file computes and goes on training. `save` writes
+SAELens's folder, or, for a composition that SAELens has no architecture for, the same
+folder with saex's own parameter names and architecture 'saex'.
 """
 import pathlib
 from typing import Any, Mapping
@@ -23,7 +23,7 @@ from saex.formats import files, fold, load, saelens
 from saex.formats.canonical import Canonical, checked
 from saex.formats.errors import FormatError, require
 
-NAMES = {'standard': 'relu', 'abstopk': 'abs_topk'}     # SAELens's, of a selector's export()
+NAMES = {'standard': 'relu', 'abstopk': 'abs_topk'}     # SAELens's, of export()
 
 
 def from_dictionary(model: Dictionary, params: Mapping, stats: Mapping,
@@ -45,7 +45,8 @@ def from_dictionary(model: Dictionary, params: Mapping, stats: Mapping,
         options={k: v for k, v in cfg.items() if k == 'k'},
         subtract_b_dec=model.encoder.pre_bias, input_scale=scale, input_shift=shift,
         output_scale=1 / scale, output_shift=shift,
-        rows='layer_norm' if isinstance(model.transform, standardise.Standardise) else 'none',
+        rows='layer_norm'
+        if isinstance(model.transform, standardise.Standardise) else 'none',
         provenance=dict(provenance or {})))
 
 
@@ -66,7 +67,8 @@ def to_dictionary(c: Canonical, **options: Any) -> tuple[Dictionary, dict, dict]
     if level is not None and 'selector/threshold' in params:
         params['selector/threshold'] = level
     if level is not None and 'selector/threshold_total' in stats:   # ours keeps pre >= tau
-        stats |= {'selector/threshold_total': np.nextafter(level.mean(), np.float32(np.inf)),
+        stats |= {'selector/threshold_total': np.nextafter(level.mean(),
+                                                           np.float32(np.inf)),
                   'selector/threshold_weight': np.ones(())}
     if 'transform/links_0/centre' in stats:
         stats |= {'transform/links_0/centre': np.broadcast_to(
@@ -77,7 +79,8 @@ def to_dictionary(c: Canonical, **options: Any) -> tuple[Dictionary, dict, dict]
             tree.unflatten(cast(stats, variables['stats'])))
 
 
-def open_folder(path: str | pathlib.Path, item: str | None = None, format: str | None = None,
+def open_folder(path: str | pathlib.Path, item: str | None = None,
+                format: str | None = None,
                 selector: Mapping | str | None = None, **options: Any
                 ) -> tuple[Dictionary, dict, dict]:
     """(model, params, stats) of a saved dictionary, of saex or any format of load.py.
@@ -88,7 +91,8 @@ def open_folder(path: str | pathlib.Path, item: str | None = None, format: str |
     if format is None and (here / 'cfg.json').is_file():
         cfg = files.json_file(here / 'cfg.json')
         if cfg.get('architecture') == 'saex':
-            require(selector is None, f'{here}: a composition of its own keeps its selector')
+            require(selector is None,
+                    f'{here}: a composition of its own keeps its selector')
             return _own(here, cfg)
     found = load.load(path, item, format, **options)
     return to_dictionary(found, **({} if selector is None else {'selector': selector}))
@@ -97,7 +101,8 @@ def open_folder(path: str | pathlib.Path, item: str | None = None, format: str |
 def _own(folder: pathlib.Path, cfg: Mapping) -> tuple[Dictionary, dict, dict]:
     """A dictionary that was saved under its own parameter names, by its recipe."""
     meta = cfg.get('metadata') or {}
-    require(isinstance(meta.get('recipe'), dict), f'{folder}: no recipe in metadata, so its parts '
+    require(isinstance(meta.get('recipe'), dict),
+            f'{folder}: no recipe in metadata, so its parts '
             'are unknown')
     model = build.dictionary(meta['recipe'], cfg['d_in'], d_out=meta.get('d_out'))
     rows = jax.ShapeDtypeStruct((2, cfg['d_in']), np.float32)
@@ -108,7 +113,8 @@ def _own(folder: pathlib.Path, cfg: Mapping) -> tuple[Dictionary, dict, dict]:
     for name, like in wanted.items():
         require(found[name].shape == like.shape, f'{folder}: {name} has shape '
                 f'{found[name].shape}, its recipe {like.shape}')
-    made = tree.unflatten({k: jax.numpy.asarray(found[k], v.dtype) for k, v in wanted.items()})
+    made = tree.unflatten({k: jax.numpy.asarray(found[k], v.dtype)
+                           for k, v in wanted.items()})
     return model, made['params'], made['stats']
 
 
@@ -144,8 +150,10 @@ def section(c: Canonical, options: Mapping) -> tuple[dict, Canonical]:
     """The config section of c, and c in the units that its transform leaves. options: as of
     `to_dictionary`. Raises FormatError."""
     options = dict(options)
-    require(c.kind == 'single' and c.w_glu is None and c.w_skip is None and c.d_in == c.d_out,
-            f'saex trains no {c.kind} dictionary with these parts from a file; encode, decode '
+    require(c.kind == 'single' and c.w_glu is None and c.w_skip is None
+            and c.d_in == c.d_out,
+            f'saex trains no {c.kind} dictionary with these parts from a file; encode, '
+            'decode '
             'and the writers work')
     require(c.rows in ('none', 'layer_norm'), f'saex has no transform for rows {c.rows!r}')
     if c.activation == 'gated':
@@ -160,7 +168,8 @@ def section(c: Canonical, options: Mapping) -> tuple[dict, Canonical]:
     if c.activation == 'batch_topk' and selector is None and c.threshold is not None and \
             np.ptp(c.threshold):
         selector, c = dict(name='jumprelu'), fold.to_jumprelu(c)    # one for each latent
-    scalar = (np.ndim(c.input_scale) == 0 and np.isclose(c.input_scale * c.output_scale, 1) and
+    scalar = (np.ndim(c.input_scale) == 0 and np.isclose(c.input_scale * c.output_scale, 1)
+              and
               np.array_equal(np.asarray(c.input_shift), np.asarray(c.output_shift)))
     transform = 'identity'
     if c.rows == 'layer_norm':

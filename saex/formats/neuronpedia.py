@@ -37,13 +37,17 @@ class Feature:
     text: str = ''
 
 
-def describe(index: int, codes: np.ndarray, tokens: Sequence[Sequence[str]], *, bins: int = 50,
+def describe(index: int, codes: np.ndarray, tokens: Sequence[Sequence[str]], *,
+             bins: int = 50,
              contexts: int = 20, width: int = 64) -> Feature:
-    """A Feature from its codes [N, T] on N sequences of T tokens; each example is the `width`
-    tokens around its maximum. A latent that never fires has no examples and no bins."""
+    """A Feature from its codes [N, T] on N sequences of T tokens; each example is the
+    `width` tokens around its maximum. A latent that never fires has no examples and no
+    bins."""
     codes = np.asarray(codes, np.float64)
     fired = codes[codes > 0]
-    counts, edges = np.histogram(fired, bins) if fired.size else (np.zeros(0, int), np.zeros(1))
+    counts, edges = np.zeros(0, int), np.zeros(1)
+    if fired.size:
+        counts, edges = np.histogram(fired, bins)
     peaks = codes.max(1) if codes.size else np.zeros(0)
     order = [i for i in np.argsort(-peaks, kind='stable')[:contexts] if peaks[i] > 0]
     examples = []
@@ -58,14 +62,16 @@ def describe(index: int, codes: np.ndarray, tokens: Sequence[Sequence[str]], *, 
 def write(directory: str | pathlib.Path, features: Iterable[Feature], model: str, layer: str
           ) -> int:
     """Writes the three folders; returns the number of features. model, layer: Neuronpedia's
-    ids ('gpt2-small', '9-res-jb'). Raises FormatError for a number that JSON cannot hold."""
+    ids ('gpt2-small', '9-res-jb'). Raises FormatError for a number that JSON cannot
+    hold."""
     directory, held, count = pathlib.Path(directory), {k: [] for k in KINDS}, 0
     for kind in KINDS:
         (directory / kind).mkdir(parents=True, exist_ok=True)
     for feature in features:
         owner = {'modelId': model, 'layer': layer, 'index': str(feature.index)}
         held['features'].append(owner | _feature(feature))
-        held['activations'] += [owner | _activation(*example) for example in feature.examples]
+        held['activations'] += [owner | _activation(*example)
+                                for example in feature.examples]
         if feature.text:
             held['explanations'].append(owner | {'description': feature.text,
                                                  'typeName': 'saex'})
@@ -95,7 +101,8 @@ def read(directory: str | pathlib.Path) -> list[Feature]:
                 list(zip(row['neg_str'], row['neg_values'], strict=True)),
                 texts.get(row['index'], ''))
     except (KeyError, TypeError, ValueError) as e:
-        raise FormatError(f'{directory}: not an export of features ({type(e).__name__}: {e})'
+        raise FormatError(f'{directory}: not an export of features ({type(e).__name__}: '
+                          f'{e})'
                           ) from e
     require(bool(found), f'{directory}: no features/batch-N.jsonl.gz with a feature in it')
     return sorted(found.values(), key=lambda f: f.index)

@@ -18,7 +18,8 @@ def read(place: Place) -> Canonical:
     names = ('encoder.weight', 'latent_bias', 'decoder.weight', 'pre_bias')
     w_enc, b_enc, w_dec, b_dec = take(t, *names, where=where)
     activation = t.get('activation', 'ReLU')
-    require(activation in ('ReLU', 'TopK'), f'{where}: activation {activation!r}, expected ReLU '
+    require(activation in ('ReLU', 'TopK'),
+            f'{where}: activation {activation!r}, expected ReLU '
             'or TopK')
     parts = {'activation': 'relu'}
     if activation == 'TopK':

@@ -1,4 +1,5 @@
-"""KempnerInstitute/overcomplete: the state dict of a module, which is all that its users save.
+"""KempnerInstitute/overcomplete: the state dict of a module, which is all that its users
+save.
 
     pre  = BatchNorm(x W^T + b)                      in evaluation: folded into W and b
     f    = relu(pre), then top-k, or a threshold     D = normalised weights exp(multiplier)
@@ -27,18 +28,21 @@ def claims(place: Place) -> bool:
 
 def read(place: Place, kind: str | None = None, k: int | None = None,
          threshold: float | None = None, normalization: str | None = None) -> Canonical:
-    """kind: 'relu', 'topk' or 'batch_topk'; k, threshold: of the last two; normalization: of
-    DictionaryLayer ('l2' is the library's default)."""
+    """kind: 'relu', 'topk' or 'batch_topk'; k, threshold: of the last two; normalization:
+    of DictionaryLayer ('l2' is the library's default)."""
     where, t = place.weights, {n: np.asarray(v, np.float64) for n, v in place.arrays.items()
                                if isinstance(v, np.ndarray)}
     blocks = [n for n in t if n.startswith('encoder.') and not n.startswith((LINEAR, NORM))]
-    require(not blocks, f'{where}: only a linear encoder is read, this one has {blocks[:1]}')
+    require(not blocks,
+            f'{where}: only a linear encoder is read, this one has {blocks[:1]}')
     w, b = take(t, f'{LINEAR}.weight', f'{LINEAR}.bias', where=where)
     if f'{NORM}.running_var' in t:
         gain, shift, mean, var = take(t, *(f'{NORM}.{n}' for n in (
             'weight', 'bias', 'running_mean', 'running_var')), where=where)
-        require(w.ndim == 2 and all(v.shape == w.shape[:1] for v in (b, gain, shift, mean, var))
-                and bool(np.all(var >= 0)), f'{where}: its BatchNorm does not fit its encoder')
+        require(w.ndim == 2
+                and all(v.shape == w.shape[:1] for v in (b, gain, shift, mean, var))
+                and bool(np.all(var >= 0)),
+                f'{where}: its BatchNorm does not fit its encoder')
         gain = gain / np.sqrt(var + EPS)
         w, b = gain[:, None] * w, (b - mean) * gain + shift
     rows = _atoms(t, normalization, where)
@@ -46,10 +50,12 @@ def read(place: Place, kind: str | None = None, k: int | None = None,
     if 'thresholds' in t:               # kept from the threshold on; ours are strict
         level = np.exp(np.float32(t['thresholds']))
         parts = {'activation': 'jumprelu', 'threshold': np.nextafter(level, np.float32(0))}
-    require(parts['activation'] in ('relu', 'topk', 'batch_topk', 'jumprelu'), f'{where}: the file '
+    require(parts['activation'] in ('relu', 'topk', 'batch_topk', 'jumprelu'),
+            f'{where}: the file '
             "does not say its class: pass kind, 'relu', 'topk' or 'batch_topk'")
     if threshold is not None:
-        parts['threshold'] = np.full(len(b), np.nextafter(np.float32(threshold), np.float32(0)))
+        parts['threshold'] = np.full(len(b),
+                                     np.nextafter(np.float32(threshold), np.float32(0)))
     return checked(Canonical(
         w_enc=flipped(w, where), b_enc=b, w_dec=rows, b_dec=np.zeros(rows.shape[-1]),
         provenance={'format': 'overcomplete'}, **parts), str(where))
@@ -63,7 +69,8 @@ def _atoms(t: dict, how: str | None, where) -> np.ndarray:
         weights, points, relax = (t[n] for n in ('dictionary.W', 'dictionary.C',
                                                  'dictionary.Relax'))
         require(weights.ndim == points.ndim == 2 and weights.shape[1] == len(points)
-                and relax.shape == (len(weights), points.shape[1]), f'{where}: W, C and Relax do '
+                and relax.shape == (len(weights), points.shape[1]),
+                f'{where}: W, C and Relax do '
                 'not fit each other')
         return (weights @ points + relax) * scale.item()
     require(how in NORMALISATIONS, f'{where}: the file does not say how its dictionary is '

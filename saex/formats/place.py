@@ -111,6 +111,7 @@ def number(config: dict, key: str, kind: type, where, default=None):
     fine = isinstance(value, kind) or (kind is float and isinstance(value, int))
     if value is None and default is None and key not in config:
         raise FormatError(f'{where}: no {key}')
-    require(fine and not isinstance(value, bool) or (kind is bool and isinstance(value, bool)),
+    require(fine and not isinstance(value, bool)
+            or (kind is bool and isinstance(value, bool)),
             f'{where}: {key} is {value!r}, expected {kind.__name__}')
     return value

@@ -1,7 +1,8 @@
 """Dictionaries as others expect to find them: SAELens's folder, a model card, an index.
 
-One dictionary is a folder with README.md beside its files. A suite is a tree with names like
-Gemma Scope's, SITE/layer_3/width_16k/average_l0_50, an index.json of all of them and one card.
+One dictionary is a folder with README.md beside its files. A suite is a tree with names
+like Gemma Scope's, SITE/layer_3/width_16k/average_l0_50, an index.json of all of them and
+one card.
 """
 import dataclasses
 import pathlib
@@ -25,12 +26,13 @@ class Entry:
     results: Mapping[str, float | None]
 
 
-def save_pretrained(directory: str | pathlib.Path, dictionary: Any, *, frequency: Any = None,
+def save_pretrained(directory: str | pathlib.Path, dictionary: Any, *,
+                    frequency: Any = None,
                     results: Mapping | None = None, about: Mapping | None = None) -> None:
     """Writes one dictionary, whole or not at all, with its card.
 
-    dictionary: a Canonical, or (model, params, stats) of a trained one. about: what the card
-    says beside the numbers (card.py). Raises FormatError.
+    dictionary: a Canonical, or (model, params, stats) of a trained one. about: what the
+    card says beside the numbers (card.py). Raises FormatError.
     """
     directory = pathlib.Path(directory)
     if isinstance(dictionary, Canonical):
@@ -41,7 +43,8 @@ def save_pretrained(directory: str | pathlib.Path, dictionary: Any, *, frequency
     (directory / 'README.md').write_text(card.text([row], about or {}))
 
 
-def suite(directory: str | pathlib.Path, entries: Iterable[Entry], about: Mapping | None = None,
+def suite(directory: str | pathlib.Path, entries: Iterable[Entry],
+          about: Mapping | None = None,
           figures: Iterable[pathlib.Path] = ()) -> list[dict]:
     """Copies the entries into one tree, whole or not at all, in place of an earlier suite;
     returns its index.
@@ -57,7 +60,8 @@ def suite(directory: str | pathlib.Path, entries: Iterable[Entry], about: Mappin
              for path, entry in zip(paths, entries, strict=True)]
     building = _building(directory)
     for entry, cfg, path in zip(entries, cfgs, paths, strict=True):
-        require(paths.count(path) == 1, f'{path}: the place of two dictionaries; give them names '
+        require(paths.count(path) == 1,
+                f'{path}: the place of two dictionaries; give them names '
                 'of their own')
         target = files.inside(building, path)
         target.mkdir(parents=True, exist_ok=True)
@@ -71,7 +75,8 @@ def suite(directory: str | pathlib.Path, entries: Iterable[Entry], about: Mappin
         shutil.copyfile(figure, building / 'figures' / figure.name)
         shown.append(f'figures/{figure.name}')
     files.write_json(building / 'index.json', index)
-    (building / 'README.md').write_text(card.text(index, {**(about or {}), 'figures': shown}))
+    (building / 'README.md').write_text(card.text(index,
+                                                  {**(about or {}), 'figures': shown}))
     if directory.exists():
         shutil.rmtree(directory)
     building.rename(directory)
@@ -81,7 +86,8 @@ def suite(directory: str | pathlib.Path, entries: Iterable[Entry], about: Mappin
 def _building(directory: pathlib.Path) -> pathlib.Path:
     """An empty folder beside directory, which only an earlier suite may fill."""
     require(not directory.exists() or not any(directory.iterdir())
-            or (directory / 'index.json').is_file(), f'{directory}: holds something else than a '
+            or (directory / 'index.json').is_file(),
+            f'{directory}: holds something else than a '
             'suite; nothing was written')
     building = directory.with_name(f'{directory.name}.building')
     if building.exists():
@@ -93,7 +99,8 @@ def _building(directory: pathlib.Path) -> pathlib.Path:
 def of_run(workdir: str | pathlib.Path) -> tuple[list[Entry], dict]:
     """(entries, about) of an experiment's working directory. Raises FormatError."""
     workdir = pathlib.Path(workdir)
-    require((workdir / 'results.json').is_file(), f'{workdir}: no results.json: not a finished '
+    require((workdir / 'results.json').is_file(),
+            f'{workdir}: no results.json: not a finished '
             'run')
     results = files.json_file(workdir / 'results.json')
     config = files.json_file(workdir / 'config.json')
@@ -102,7 +109,8 @@ def of_run(workdir: str | pathlib.Path) -> tuple[list[Entry], dict]:
         own = {k.split('/', 1)[1]: v for k, v in results.items()
                if k.startswith(f'{folder.name}/')}
         found.append(Entry(folder.name, folder, own))
-    about = {'title': config.get('title', workdir.name), 'dataset': _named(config, 'world') or
+    about = {'title': config.get('title', workdir.name),
+             'dataset': _named(config, 'world') or
              _named(config, 'source'), 'model': _named(config.get('subject', {}), 'model'),
              'tokenizer': config.get('source', {}).get('tokenizer')}
     return found, {k: v for k, v in about.items() if v}
@@ -128,7 +136,8 @@ def _path(cfg: dict, entry: Entry) -> str:
     kind = re.sub(r'[^\w-]', '_', site.rpartition('.')[2]) or 'site'
     l0 = entry.results.get('l0')
     tail = f'average_l0_{round(l0)}' if l0 is not None and np.isfinite(l0) else entry.name
-    parts = [kind, f'layer_{layer[1]}' if layer else None, f'width_{width(cfg["d_sae"])}', tail]
+    parts = [kind, f'layer_{layer[1]}' if layer else None, f'width_{width(cfg["d_sae"])}',
+             tail]
     return '/'.join(p for p in parts if p)
 
 

@@ -19,7 +19,8 @@ from saex.formats.place import Place, flag, flipped, number, take, word
 
 PLAIN = {'standard': 'relu', 'topk': 'topk', 'abstopk': 'abs_topk', 'jumprelu': 'jumprelu',
          'batchtopk': 'batch_topk', 'matryoshka_batchtopk': 'batch_topk', 'gated': 'gated',
-         'matching_pursuit': 'matching_pursuit', 'transcoder': 'relu', 'skip_transcoder': 'relu',
+         'matching_pursuit': 'matching_pursuit', 'transcoder': 'relu',
+         'skip_transcoder': 'relu',
          'jumprelu_transcoder': 'jumprelu', 'jumprelu_skip_transcoder': 'jumprelu'}
 VERSION = '6.54.12'     # the SAELens whose rules the writer keeps
 
@@ -72,7 +73,8 @@ def read(place: Place, norm_scaling_factor: float | None = None) -> Canonical:
         parts['w_dec'] = scaling[:, None] * w_dec
     c = checked(Canonical(**parts), str(where))
     for key, value in (('d_in', c.d_in), ('d_sae', c.features)):
-        require(cfg.get(key, value) == value, f'{where}: {key} is {cfg.get(key)!r} in cfg.json, '
+        require(cfg.get(key, value) == value,
+                f'{where}: {key} is {cfg.get(key)!r} in cfg.json, '
                 f'{value} in the weights')
     if flag(cfg, 'rescale_acts_by_decoder_norm', where, activation == 'batch_topk'):
         c = fold.unit_norm(dataclasses.replace(c, score='norm'))
@@ -80,7 +82,8 @@ def read(place: Place, norm_scaling_factor: float | None = None) -> Canonical:
 
 
 def write(directory: str | pathlib.Path, c: Canonical, frequency=None) -> None:
-    """The folder of c, whole or not at all. frequency [F]: of firing, for sparsity.safetensors.
+    """The folder of c, whole or not at all. frequency [F]: of firing, for
+    sparsity.safetensors.
 
     BatchTopK with a threshold becomes jumprelu. Raises FormatError for what SAELens has no
     architecture for.
@@ -127,7 +130,8 @@ def _written(c: Canonical) -> tuple[Canonical, dict, dict]:
     name = names.get(c.activation, c.activation)
     if c.w_skip is not None or c.d_in != c.d_out:
         skip = 'skip_' if c.w_skip is not None else ''
-        require(c.activation in ('relu', 'jumprelu'), f'SAELens has no {c.activation} transcoder')
+        require(c.activation in ('relu', 'jumprelu'),
+                f'SAELens has no {c.activation} transcoder')
         name = {'relu': '', 'jumprelu': 'jumprelu_'}[c.activation] + skip + 'transcoder'
     require(name in PLAIN, f'SAELens has no {c.activation} dictionary')
     cfg = {'architecture': name} | ({'d_out': c.d_out} if 'transcoder' in name else {})
@@ -159,7 +163,8 @@ def _architecture(cfg: dict, where) -> str:
     require(name != 'standard' or function == 'relu',
             f'{where}: activation {function!r} is not known')
     if name == 'temporal':
-        raise FormatError(f'{where}: a temporal SAE reads whole sequences through attention; '
+        raise FormatError(f'{where}: a temporal SAE reads whole sequences through '
+                          'attention; '
                           'saex has no such dictionary')
     require(name in PLAIN, f'{where}: architecture {name!r} is unknown; known: '
             f'{", ".join(PLAIN)}')
@@ -190,11 +195,14 @@ def _normalised(c: Canonical, cfg: dict, place: Place, factor: float | None) -> 
     scaler = place.config('activation_scaler.json')
     if how == 'expected_average_only_in':
         factor = factor or scaler.get('scaling_factor')
-        require(isinstance(factor, (int, float)) and factor > 0, f'{where}: trained on activations '
-                'scaled by a factor that the folder does not hold (activation_scaler.json); pass '
+        require(isinstance(factor, (int, float)) and factor > 0,
+                f'{where}: trained on activations '
+                'scaled by a factor that the folder does not hold '
+                '(activation_scaler.json); pass '
                 'norm_scaling_factor, or 1 for raw activations')
         return checked(dataclasses.replace(c, input_scale=float(factor),
                                            output_scale=1 / float(factor)), str(where))
-    require(how == 'covariance_whitening', f'{where}: normalize_activations {how!r} is unknown')
+    require(how == 'covariance_whitening',
+            f'{where}: normalize_activations {how!r} is unknown')
     t = files.tensors(place.folder / 'activation_whitening.safetensors')
     return fold.whiten(c, *take(t, 'mean', 'matrix', 'inverse_matrix', where=where))

@@ -28,11 +28,13 @@ def read_e2e(place: Place, site: str | None = None) -> Canonical:
     """site: which of the file's sites (dots as hyphens), where it holds several."""
     where, t = place.weights, place.arrays
     sites = sorted(m[1] for m in (re.fullmatch(E2E, k) for k in t) if m)
-    require(site in sites or (site is None and len(sites) == 1), f'{where}: site {site!r}; it '
+    require(site in sites or (site is None and len(sites) == 1),
+            f'{where}: site {site!r}; it '
             f'holds {", ".join(sites)}: pass one of them as site')
     name = site or sites[0]
     w_enc, b_enc, w_dec, b_dec = take(t, *[f'{name}.{k}' for k in (
-        'encoder.0.weight', 'encoder.0.bias', 'decoder.weight', 'decoder.bias')], where=where)
+        'encoder.0.weight', 'encoder.0.bias', 'decoder.weight', 'decoder.bias')],
+                                      where=where)
     w_dec = np.asarray(flipped(w_dec, where), np.float32)
     norm = np.linalg.norm(w_dec, axis=1, keepdims=True)
     return checked(Canonical(
@@ -46,15 +48,18 @@ def claims_goodfire(place: Place) -> bool:
 
 def read_goodfire(place: Place) -> Canonical:
     w_enc, b_enc, w_dec, b_dec = take(
-        place.arrays, 'encoder_linear.weight', 'encoder_linear.bias', 'decoder_linear.weight',
+        place.arrays, 'encoder_linear.weight', 'encoder_linear.bias',
+        'decoder_linear.weight',
         'decoder_linear.bias', where=place.weights)
     return checked(Canonical(
-        w_enc=flipped(w_enc, place.weights), b_enc=b_enc, w_dec=flipped(w_dec, place.weights),
+        w_enc=flipped(w_enc, place.weights), b_enc=b_enc,
+        w_dec=flipped(w_dec, place.weights),
         b_dec=b_dec, provenance={'format': 'goodfire'}), str(place.weights))
 
 
 def claims_qwen(place: Place) -> bool:
-    return place.weights is not None and re.fullmatch(QWEN, place.weights.name) is not None \
+    return place.weights is not None and re.fullmatch(QWEN,
+                                                      place.weights.name) is not None \
         and {'W_enc', 'W_dec'} <= place.keys and 'threshold' not in place.keys
 
 
@@ -62,11 +67,13 @@ def read_qwen(place: Place, k: int | None = None) -> Canonical:
     """k: of the top-k; by default the L0_k of a folder's name (SAE-Res-...-W32K-L0_50)."""
     named = re.search(r'L0_(\d+)', '/'.join(place.folder.parts[-3:]))
     k = k or (int(named[1]) if named else None)
-    require(k is not None, f'{place.weights}: k is in neither the file nor its path: pass k')
+    require(k is not None,
+            f'{place.weights}: k is in neither the file nor its path: pass k')
     w_enc, b_enc, w_dec, b_dec = take(place.arrays, 'W_enc', 'b_enc', 'W_dec', 'b_dec',
                                       where=place.weights)
     return checked(Canonical(
-        w_enc=flipped(w_enc, place.weights), b_enc=b_enc, w_dec=flipped(w_dec, place.weights),
+        w_enc=flipped(w_enc, place.weights), b_enc=b_enc,
+        w_dec=flipped(w_dec, place.weights),
         b_dec=b_dec, activation='topk', options={'k': k},
         provenance={'format': 'qwen_scope'}), str(place.weights))
 
@@ -80,21 +87,28 @@ def read_neverix(place: Place, subtract_b_dec: bool | None = None, k: int | None
     """subtract_b_dec, encoder_bias: the trainer's remove_decoder_bias and use_encoder_bias,
     which the file does not hold; k: its topk_k."""
     where, t = place.weights, place.arrays
-    require(subtract_b_dec is not None and encoder_bias is not None, f'{where}: the file does not '
-            'say whether b_dec is subtracted or b_enc used: pass subtract_b_dec and encoder_bias')
+    require(subtract_b_dec is not None and encoder_bias is not None,
+            f'{where}: the file does not '
+            'say whether b_dec is subtracted or b_enc used: pass subtract_b_dec and '
+            'encoder_bias')
     w_enc, b_enc, s, w_dec, b_dec, s_gate, b_gate, mean, target = (
         np.asarray(v, np.float32) for v in take(
             t, 'W_enc', 'b_enc', 'scaling_factor', 'W_dec', 'b_dec', 's_gate', 'b_gate',
             'mean_norm', 'tgt_mean_norm', where=where))
-    require(w_enc.ndim == 2 and all(v.shape == w_enc.shape[1:] for v in (b_enc, s, s_gate, b_gate))
-            and mean.size == target.size == 1, f'{where}: its arrays are of different sizes')
+    require(w_enc.ndim == 2
+            and all(v.shape == w_enc.shape[1:] for v in (b_enc, s, s_gate, b_gate))
+            and mean.size == target.size == 1,
+            f'{where}: its arrays are of different sizes')
     mean, target = mean.item(), target.item()
-    require(bool(np.all(s > 0)) and mean > 0 and target > 0, f'{where}: a scale that is not '
+    require(bool(np.all(s > 0)) and mean > 0 and target > 0,
+            f'{where}: a scale that is not '
             'positive')
     root = math.sqrt(w_enc.shape[0])
     scaled = mean != 1 or target != 1
-    parts = {'subtract_b_dec': subtract_b_dec, 'input_scale': root / mean if scaled else 1.0,
-             'output_scale': target / root if scaled else 1.0, 'w_dec': w_dec, 'b_dec': b_dec,
+    parts = {'subtract_b_dec': subtract_b_dec,
+             'input_scale': root / mean if scaled else 1.0,
+             'output_scale': target / root if scaled else 1.0, 'w_dec': w_dec,
+             'b_dec': b_dec,
              'provenance': {'format': 'neverix'}}
     b_enc = b_enc if encoder_bias else np.zeros_like(b_enc)
     if np.any(s_gate) or np.any(b_gate):

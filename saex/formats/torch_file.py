@@ -2,8 +2,8 @@
 
 torch.save writes a zip: `NAME/data.pkl`, a pickle program that builds the object, and
 `NAME/data/KEY`, raw storages. The program is not given to `pickle`: it is interpreted here,
-opcode by opcode, and a global may only be one of the names below, each of which builds plain
-data. Anything else is refused: other classes, old files that are not zips, compressed
+opcode by opcode, and a global may only be one of the names below, each of which builds
+plain data. Anything else is refused: other classes, old files that are not zips, compressed
 members, a tensor that reaches past its storage.
 """
 import pathlib
@@ -16,13 +16,15 @@ import numpy as np
 
 from saex.formats.errors import FormatError, require
 
-STORAGES = {'FloatStorage': np.float32, 'DoubleStorage': np.float64, 'HalfStorage': np.float16,
+STORAGES = {'FloatStorage': np.float32, 'DoubleStorage': np.float64,
+            'HalfStorage': np.float16,
             'BFloat16Storage': ml_dtypes.bfloat16, 'LongStorage': np.int64,
             'IntStorage': np.int32, 'ShortStorage': np.int16, 'CharStorage': np.int8,
             'ByteStorage': np.uint8, 'BoolStorage': np.bool_}
 CALLS = {('collections', 'OrderedDict'), ('torch._utils', '_rebuild_tensor_v2'),
          ('torch._utils', '_rebuild_parameter'), ('torch', 'device'), ('torch', 'Size')}
-PUSH = {'INT', 'BININT', 'BININT1', 'BININT2', 'LONG', 'LONG1', 'LONG4', 'FLOAT', 'BINFLOAT',
+PUSH = {'INT', 'BININT', 'BININT1', 'BININT2', 'LONG', 'LONG1', 'LONG4', 'FLOAT',
+        'BINFLOAT',
         'BINUNICODE', 'SHORT_BINUNICODE', 'BINUNICODE8', 'BINSTRING', 'SHORT_BINSTRING',
         'UNICODE', 'BINBYTES', 'SHORT_BINBYTES'}
 CONSTANTS = {'NONE': None, 'NEWTRUE': True, 'NEWFALSE': False}
@@ -39,7 +41,8 @@ def load(path: str | pathlib.Path):
         with zipfile.ZipFile(path) as archive:
             return _Program(path, archive).run()
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as e:
-        raise FormatError(f'{path}: not a zip that torch.save writes ({e}); an old file: open it '
+        raise FormatError(f'{path}: not a zip that torch.save writes ({e}); an old file: '
+                          'open it '
                           'in torch and save it again, or convert it to safetensors') from e
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError,
             struct.error) as e:
@@ -115,7 +118,7 @@ class _Program:
         elif name in ('REDUCE', 'NEWOBJ'):
             function, arguments = self.pop(2)
             stack.append(self.call(function, arguments))
-        elif name == 'BUILD':           # state of an OrderedDict: torch's _metadata, not needed
+        elif name == 'BUILD':       # state of an OrderedDict: torch's _metadata, not needed
             _, = self.pop(1)
             require(isinstance(stack[-1], dict), f'{self.path}: builds an object')
         else:
@@ -142,7 +145,8 @@ class _Program:
         module, name = pair
         if module == 'torch' and (name in STORAGES or pair in CALLS):
             return _Name(pair)
-        require(pair in CALLS, f'{self.path}: the pickle names {module}.{name}, which is not data; '
+        require(pair in CALLS,
+                f'{self.path}: the pickle names {module}.{name}, which is not data; '
                 'refused, nothing was run')
         return _Name(pair)
 
@@ -161,13 +165,15 @@ class _Program:
     def storage(self, key):
         """A persistent id ('storage', type, key, device, count) as a flat array."""
         kind, type_, name, _, count = key
-        require(kind == 'storage' and isinstance(type_, _Name) and type_.pair[1] in STORAGES,
+        require(kind == 'storage' and isinstance(type_, _Name)
+                and type_.pair[1] in STORAGES,
                 f'{self.path}: an unknown persistent id')
         if name not in self.storages:
             dtype = np.dtype(STORAGES[type_.pair[1]])
             raw = self.archive.read(f'{self.root}data/{name}')
             require(type(count) is int and 0 <= count * dtype.itemsize <= len(raw),
-                    f'{self.path}: storage {name} holds {len(raw)} bytes, {count} values said')
+                    f'{self.path}: storage {name} holds {len(raw)} bytes, {count} values '
+                    'said')
             self.storages[name] = np.frombuffer(raw, dtype, count)
         return self.storages[name]
 
@@ -178,11 +184,13 @@ class _Program:
         last = offset + sum((n - 1) * s for n, s in zip(shape, stride))
         size = int(np.prod(shape, dtype=object)) if shape else 1
         require(not size or (last < storage.size and size <= storage.size),
-                f'{self.path}: a tensor of shape {tuple(shape)} reaches past its storage of '
+                f'{self.path}: a tensor of shape {tuple(shape)} reaches past its storage '
+                'of '
                 f'{storage.size}')
         step = storage.dtype.itemsize
         view = np.lib.stride_tricks.as_strided(
-            storage[offset:], tuple(shape), tuple(s * step for s in stride), writeable=False)
+            storage[offset:], tuple(shape), tuple(s * step for s in stride),
+            writeable=False)
         return np.array(view) if size else np.zeros(tuple(shape), storage.dtype)
 
 

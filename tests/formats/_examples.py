@@ -4,14 +4,16 @@ import numpy as np
 from saex.formats.canonical import Canonical, checked
 
 D, F, E, S = 5, 12, 4, 3
-PURSUIT = {'residual_threshold': 0.1, 'max_iterations': 4, 'stop_on_duplicate_support': True}
+PURSUIT = {'residual_threshold': 0.1, 'max_iterations': 4,
+           'stop_on_duplicate_support': True}
 
 
 def canonical(activation='relu', d_out=None, seed=0, **changes):
     """An autoencoder of D inputs and F latents, or a transcoder where d_out is given."""
     rng = np.random.default_rng(seed)
     e = d_out or D
-    options = {'k': 3} if activation in ('topk', 'abs_topk', 'groupmax', 'batch_topk') else {}
+    options = {'k': 3} if activation in ('topk', 'abs_topk', 'groupmax',
+                                         'batch_topk') else {}
     parts = {'options': PURSUIT if activation == 'matching_pursuit' else options}
     if activation in ('jumprelu', 'batch_topk'):
         parts['threshold'] = rng.uniform(0.1, 0.6, F)
@@ -25,13 +27,16 @@ def canonical(activation='relu', d_out=None, seed=0, **changes):
     w_enc = None if activation == 'matching_pursuit' else rng.normal(size=(D, F))
     return checked(Canonical(**{
         'w_enc': w_enc, 'b_enc': np.zeros(F) if w_enc is None else rng.normal(0, 0.3, F),
-        'w_dec': w_dec, 'b_dec': rng.normal(size=e), 'activation': activation} | parts | changes))
+        'w_dec': w_dec, 'b_dec': rng.normal(size=e), 'activation': activation} | parts
+                             | changes))
 
 
 def crosscoder(activation='relu', seed=0, **changes):
     rng = np.random.default_rng(seed)
-    return canonical(activation, seed=seed, kind='crosscoder', w_enc=rng.normal(size=(S, D, F)),
-                     w_dec=rng.normal(size=(F, S, E)), b_dec=rng.normal(size=(S, E)), **changes)
+    return canonical(activation, seed=seed, kind='crosscoder',
+                     w_enc=rng.normal(size=(S, D, F)),
+                     w_dec=rng.normal(size=(F, S, E)), b_dec=rng.normal(size=(S, E)),
+                     **changes)
 
 
 def cross_layer(seed=0, skip=False, **changes):

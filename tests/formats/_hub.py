@@ -10,8 +10,8 @@ import urllib.parse
 
 class Hub:
     """repos: {'owner/name': {path: bytes}}; gated: names that answer 403; cut: how many
-    downloads break off half-way; fail_commits: how many commits answer 500 first; calls: every
-    request line."""
+    downloads break off half-way; fail_commits: how many commits answer 500 first; calls:
+    every request line."""
 
     def __init__(self):
         self.repos, self.gated, self.calls = {}, set(), []
@@ -81,7 +81,8 @@ def _handler(hub):
             if api == path and rest[:1] == ['resolve']:
                 self.file(files, '/'.join(rest[2:]))
             elif rest[:1] == ['tree']:
-                self.answer(200, [{'type': 'file', 'path': k, 'size': len(v), 'oid': hub.blob(v)}
+                self.answer(200, [{'type': 'file', 'path': k, 'size': len(v),
+                                   'oid': hub.blob(v)}
                                   for k, v in files.items()])
             else:
                 self.answer(200, {'id': name, 'sha': SHA, 'private': False, 'tags': [],
@@ -104,7 +105,8 @@ def _handler(hub):
             self.send_header('X-Repo-Commit', SHA)
             self.send_header('Accept-Ranges', 'bytes')
             if start:
-                self.send_header('Content-Range', f'bytes {start}-{len(raw) - 1}/{len(raw)}')
+                self.send_header('Content-Range',
+                                 f'bytes {start}-{len(raw) - 1}/{len(raw)}')
             self.send_header('Content-Length', str(len(part)))
             self.end_headers()
             if self.command == 'HEAD':

@@ -1,11 +1,11 @@
 """Mutated files for every reader: python tests/formats/fuzz.py COUNT [SEED] > fuzz.json
 
-Each case takes one good dictionary of a format, breaks its bytes, its header, its pickle, its
-npy members or its config, and loads it. The outcome is
+Each case takes one good dictionary of a format, breaks its bytes, its header, its pickle,
+its npy members or its config, and loads it. The outcome is
 
     refused     FormatError: one line
     loaded      and then encode and reconstruct give finite numbers of the right shape
-    defect      any other exception, a NaN, more than LIMIT seconds or 4 GiB more address space
+    defect      any other exception, a NaN, over LIMIT seconds or 4 GiB more address space
 
 Prints format x outcome and every defect; exits with 1 when there is one.
 """
@@ -30,10 +30,13 @@ from saex.formats.errors import FormatError  # noqa: E402
 from tests.formats import _examples as ex  # noqa: E402
 
 LIMIT = 5.0
-VALUES = (None, True, -1, 0, 1, 3, 2 ** 31, 2 ** 63, -1.5, 1e308, '', 'x', '../../x', [], {},
-          [1, 2], [0], [-1], [2 ** 40, 2 ** 40], 'F32', 'F64', 'BF16', 'I64', 'BOOL', 'topk',
+VALUES = (None, True, -1, 0, 1, 3, 2 ** 31, 2 ** 63, -1.5, 1e308, '', 'x', '../../x', [],
+          {},
+          [1, 2], [0], [-1], [2 ** 40, 2 ** 40], 'F32', 'F64', 'BF16', 'I64', 'BOOL',
+          'topk',
           'jumprelu', 'relu', 'a\0b', 'é' * 300)
-GOLDEN = {'saelens': 'saelens', 'sparsify': 'sparsify', 'openai': 'openai', 'e2e_sae': 'e2e_sae',
+GOLDEN = {'saelens': 'saelens', 'sparsify': 'sparsify', 'openai': 'openai',
+          'e2e_sae': 'e2e_sae',
           'dictionary_learning': 'dictionary_learning', 'llamascopium': 'llama_scope',
           'overcomplete': 'overcomplete'}
 OPTIONS = {'overcomplete': {'kind': 'topk', 'k': 3, 'normalization': 'l2'},
@@ -44,7 +47,7 @@ OPTIONS = {'overcomplete': {'kind': 'topk', 'k': 3, 'normalization': 'l2'},
 def seeds(root):
     """format -> folders of good dictionaries below root."""
     for archive, name in GOLDEN.items():
-        with zipfile.ZipFile(pathlib.Path(__file__).parent / 'golden' / f'{archive}.zip') as z:
+        with zipfile.ZipFile(ROOT / 'tests/formats/golden' / f'{archive}.zip') as z:
             z.extractall(root / name)
     for path in [*root.rglob('expected.npz'), *root.rglob('said.json')]:
         path.unlink()
@@ -59,7 +62,8 @@ def seeds(root):
     for name, file, tensors in (
             ('goodfire', 'sae.pt', {f'{side}_linear.{k}': v for side, part in zip(
                 ('encoder', 'decoder'), linear, strict=True) for k, v in part.items()}),
-            ('qwen_scope', 'layer1.sae.pt', plain | {'W_enc': c.w_enc.T, 'W_dec': c.w_dec.T}),
+            ('qwen_scope', 'layer1.sae.pt',
+             plain | {'W_enc': c.w_enc.T, 'W_dec': c.w_dec.T}),
             ('neverix', 'sae_weights.pt', plain | {
                 'scaling_factor': np.ones(ex.F), 's_gate': np.zeros(ex.F),
                 'b_gate': np.zeros(ex.F), 'mean_norm': np.array(2.0),
@@ -165,7 +169,7 @@ def outcome(folder, name, forced):
         return 'loaded' if fine and y.shape[-1] == c.d_out else 'defect: not finite'
     except FormatError as e:
         return 'refused' if '\n' not in str(e) else f'defect: several lines: {e}'
-    except Exception as e:      # noqa: BLE001  what a reader lets through is what we look for
+    except Exception as e:      # what a reader lets through is what we look for
         return f'defect: {type(e).__name__}: {e}'
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

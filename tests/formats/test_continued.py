@@ -72,12 +72,16 @@ def test_commands_convert_and_evaluate(tmp_path, capsys):
     np.save(tmp_path / 'rows.npy', ex.rows(ex.canonical('topk'), 400))
     convert.main([f'--from={theirs}', '--to=saelens', f'--out={tmp_path / "ours"}'])
     ex.same(ex.canonical('topk'), load.load(tmp_path / 'ours'))
-    convert.main([f'--from={theirs}', '--to=gemma_scope', f'--out={tmp_path / "params.npz"}',
+    convert.main([f'--from={theirs}', '--to=gemma_scope',
+                  f'--out={tmp_path / "params.npz"}',
                   f'--sample={tmp_path / "rows.npy"}'])
     assert load.load(tmp_path / 'params.npz').activation == 'jumprelu'
-    for wrong, said in ((['--to=x'], 'is missing'), (['--from=a', '--to=onnx', '--out=b'], 'onnx'),
-                        ([f'--from={theirs}', '--to=circuit_tracer', f'--out={tmp_path / "x"}'],
-                         'layer_N'), ([f'--from={theirs}', '--to=saelens', f'--out={theirs}'],
+    for wrong, said in ((['--to=x'], 'is missing'),
+                        (['--from=a', '--to=onnx', '--out=b'], 'onnx'),
+                        ([f'--from={theirs}', '--to=circuit_tracer',
+                          f'--out={tmp_path / "x"}'],
+                         'layer_N'), ([f'--from={theirs}', '--to=saelens',
+                                       f'--out={theirs}'],
                                       'exists already')):
         with pytest.raises(ValueError, match=said):
             convert.main(wrong)
@@ -87,8 +91,10 @@ def test_commands_convert_and_evaluate(tmp_path, capsys):
                            f'--workdir={tmp_path / "run"}'])
     results = json.loads((tmp_path / 'run' / 'results.json').read_text())
     assert results['theirs/l0'] <= 3 and np.isfinite(results['theirs/fvu'])
-    assert 'report:' in capsys.readouterr().out and (tmp_path / 'run' / 'report.html').is_file()
+    assert 'report:' in capsys.readouterr().out
+    assert (tmp_path / 'run' / 'report.html').is_file()
     circuit_tracer.write(tmp_path / 'clt', ex.cross_layer())
     with pytest.raises(FormatError, match='trains no cross_layer'):
-        evaluate_command.main([f'--config={tmp_path / "config.py"}', f'--workdir={tmp_path / "r"}',
+        evaluate_command.main([f'--config={tmp_path / "config.py"}',
+                               f'--workdir={tmp_path / "r"}',
                                f'--dictionary={tmp_path / "clt"}'])

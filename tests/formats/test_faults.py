@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from saex.formats import (circuit_tracer, dictionary_learning, fold, gemma_scope, load, native,
+from saex.formats import (circuit_tracer, dictionary_learning, fold, gemma_scope, load,
+                          native,
                           saelens, sparsify)
 from saex.formats.canonical import zero_atoms
 from saex.formats.errors import FormatError
@@ -88,7 +89,8 @@ def test_40_top_k_is_never_read_as_relu(tmp_path):
         load.load(tmp_path / 'a')
     dictionary_learning.write(tmp_path / 'b', c)
     (tmp_path / 'b' / 'config.json').unlink()
-    with pytest.raises(FormatError, match='AutoEncoderTopK and BatchTopKSAE have the same keys'):
+    with pytest.raises(FormatError,
+                       match='AutoEncoderTopK and BatchTopKSAE have the same keys'):
         load.load(tmp_path / 'b')
     found = load.load(tmp_path / 'b' / 'ae.pt', dict_class='AutoEncoderTopK')
     assert (found.encode(ex.rows(c)) > 0).sum(1).max() == 3
@@ -102,7 +104,8 @@ def test_40_a_batch_topk_keeps_its_l0(tmp_path):
     for writer, name in ((saelens.write, 'a'), (dictionary_learning.write, 'b'),
                          (gemma_scope.write, 'c.npz')):
         writer(tmp_path / name, found)
-        l0 = (load.load(tmp_path / name).encode(ex.rows(c, 4000, seed=99)) > 0).sum(1).mean()
+        l0 = (load.load(tmp_path / name).encode(ex.rows(c, 4000,
+                                                        seed=99)) > 0).sum(1).mean()
         assert abs(l0 - 3) < 0.3
     with pytest.raises(FormatError, match='before a threshold was set'):
         c.encode(x)
@@ -118,8 +121,10 @@ def test_unknown_options_and_formats_are_said(folder):
         load.load(folder, format='onnx')
     with pytest.raises(FormatError, match='no such file'):
         load.load(folder / 'nothing')
-    circuit_tracer.write(folder.parent / 'set' / 'layer_0.safetensors', ex.canonical('relu'))
-    circuit_tracer.write(folder.parent / 'set' / 'layer_1.safetensors', ex.canonical('relu'))
+    circuit_tracer.write(folder.parent / 'set' / 'layer_0.safetensors',
+                         ex.canonical('relu'))
+    circuit_tracer.write(folder.parent / 'set' / 'layer_1.safetensors',
+                         ex.canonical('relu'))
     with pytest.raises(FormatError, match='2 files match'):
         load.load(folder.parent / 'set')
     with pytest.raises(FormatError, match='no transform'):

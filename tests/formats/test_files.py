@@ -72,12 +72,14 @@ def test_npz_that_lie(tmp_path):
     evil = np.array([[1], [2, 3]], object)
     told = {
         'dtype object': npz(tmp_path / '1.npz', {'W.npy': npy(evil, allow_pickle=True)}),
-        'does not fit': npz(tmp_path / '2.npz', {'W.npy': npy(shape=(2 ** 40,)) + bytes(12)}),
+        'does not fit': npz(tmp_path / '2.npz',
+                            {'W.npy': npy(shape=(2 ** 40,)) + bytes(12)}),
         'does not fit|cut short': npz(tmp_path / '3.npz', {'W.npy': npy(one)[:-4]}),
         'grow 200-fold': npz(tmp_path / '4.npz', {'W.npy': npy(np.zeros(10 ** 6))},
                              zipfile.ZIP_DEFLATED),
         'unexpected member': npz(tmp_path / '5.npz', {'../W.txt': b'x'}),
-        'npy header': npz(tmp_path / '6.npz', {'W.npy': b'\x93NUMPY\x01\x00\x10\x00{lambda: 0}'}),
+        'npy header': npz(tmp_path / '6.npz',
+                          {'W.npy': b'\x93NUMPY\x01\x00\x10\x00{lambda: 0}'}),
         'expected numbers': npz(tmp_path / '7.npz', {'W.npy': npy(np.array(['a']))}),
         'not an npz': tmp_path / '8.npz'}
     (tmp_path / '8.npz').write_bytes(b'PK\x03\x04' + bytes(40))
@@ -88,7 +90,8 @@ def test_npz_that_lie(tmp_path):
     np.testing.assert_array_equal(files.tensors(good)['W'], np.eye(3)[:2])
 
 
-@pytest.mark.parametrize('name', ['../../x', '/etc/x', 'a\0b', '', 'a/../b', 'x' * 300, '..',
+@pytest.mark.parametrize('name', ['../../x', '/etc/x', 'a\0b', '', 'a/../b', 'x' * 300,
+                                  '..',
                                   'a\\b', 'C:\\x'])
 def test_names_that_leave_their_folder(name, tmp_path):
     with pytest.raises(FormatError, match='not a name below'):

@@ -21,10 +21,11 @@ def test_forward_by_hand():
         w_dec=np.array([[1.0], [10.0], [100.0]]), b_dec=np.array([0.5]),
         threshold=np.array([1.5, 3.0, 0.1]), subtract_b_dec=True, input_scale=2.0,
         output_scale=0.5, w_skip=np.array([[3.0]])))
-    # x = 1: x' = 2, less b_dec 1.5; pre = 1.5, 3, 2; only 2 is above its threshold, strictly
+    # x = 1: x' = 2, less b_dec 1.5; pre = 1.5, 3, 2; only 2 is strictly above its threshold
     codes = c.encode(np.array([[1.0]]))
     np.testing.assert_allclose(codes, [[0, 0, 2]])
-    np.testing.assert_allclose(c.decode(codes, np.array([[1.0]])), [[(200 + 0.5 + 6) * 0.5]])
+    np.testing.assert_allclose(c.decode(codes, np.array([[1.0]])),
+                               [[(200 + 0.5 + 6) * 0.5]])
 
 
 @pytest.mark.parametrize('activation', ACTIVATIONS)
@@ -39,8 +40,10 @@ def test_fold_keeps_codes_and_reconstruction(activation, subtract):
 def test_fold_with_skip_glu_sites_and_layers():
     rng = np.random.default_rng(3)
     ex.same(*_and_folded(ex.canonical(d_out=4, w_skip=rng.normal(size=(5, 4)), **SCALED)))
-    ex.same(*_and_folded(ex.canonical(w_glu=rng.normal(size=(5, 12)), b_glu=np.ones(12), **SCALED)))
-    site = {'input_scale': rng.uniform(0.5, 2, (3, 1)), 'output_scale': rng.uniform(0.5, 2, (3, 1)),
+    ex.same(*_and_folded(ex.canonical(w_glu=rng.normal(size=(5, 12)), b_glu=np.ones(12),
+                                      **SCALED)))
+    site = {'input_scale': rng.uniform(0.5, 2, (3, 1)),
+            'output_scale': rng.uniform(0.5, 2, (3, 1)),
             'input_shift': rng.normal(size=(3, 5))}
     ex.same(*_and_folded(ex.crosscoder('jumprelu', **site)))
     ex.same(*_and_folded(ex.cross_layer(skip=True, **site)))
@@ -105,7 +108,8 @@ def test_whitening_folds():
     found = fold.whiten(c, mean, matrix, np.linalg.inv(matrix))
     np.testing.assert_allclose(found.encode(x), c.encode(inner), atol=1e-3)
     np.testing.assert_allclose(found.reconstruct(x),
-                               c.reconstruct(inner) @ np.linalg.inv(matrix) + mean, atol=2e-3)
+                               c.reconstruct(inner) @ np.linalg.inv(matrix) + mean,
+                               atol=2e-3)
 
 
 def test_a_row_without_a_rule_has_no_codes():
@@ -123,8 +127,10 @@ def test_what_cannot_be_folded_is_refused():
 
 @pytest.mark.parametrize('changes, said', [
     ({'w_dec': np.full((12, 5), np.nan)}, 'w_dec: 60 of 60 values are not finite'),
-    ({'w_dec': np.zeros((5, 12))}, 'w_dec has shape'), ({'threshold': np.zeros(3)}, 'threshold'),
-    ({'activation': 'softmax'}, 'unknown'), ({'activation': 'jumprelu'}, 'without a threshold'),
+    ({'w_dec': np.zeros((5, 12))}, 'w_dec has shape'),
+    ({'threshold': np.zeros(3)}, 'threshold'),
+    ({'activation': 'softmax'}, 'unknown'),
+    ({'activation': 'jumprelu'}, 'without a threshold'),
     ({'activation': 'topk', 'options': {'k': 99}}, '1 to 12')])
 def test_checked_refuses(changes, said):
     with pytest.raises(FormatError, match=said):

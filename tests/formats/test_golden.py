@@ -1,5 +1,5 @@
-"""Files that the libraries themselves wrote (tests/parity/formats/libraries_side.py golden):
-codes and reconstructions as theirs."""
+"""Files that the libraries themselves wrote (tests/parity/formats/libraries_side.py
+golden): codes and reconstructions as theirs."""
 import pathlib
 import zipfile
 

@@ -60,7 +60,8 @@ def test_a_loaded_dictionary_trains_on():
 
 
 def test_a_selector_can_be_converted():
-    model, params, _ = native.to_dictionary(ex.canonical('relu'), selector=dict(name='topk', k=2))
+    model, params, _ = native.to_dictionary(ex.canonical('relu'),
+                                            selector=dict(name='topk', k=2))
     assert model.selector.k == 2
     np.testing.assert_array_equal(params['decoder']['w_dec'], ex.canonical('relu').w_dec)
 

@@ -29,10 +29,10 @@ def test_there_and_back(tmp_path, monkeypatch):
     assert neuronpedia.write(tmp_path, features, 'gpt2-small', '9-res') == 5
     assert len(list((tmp_path / 'features').glob('*'))) == 3
     assert neuronpedia.read(tmp_path) == features
-    row = json.loads(gzip.decompress(
-        (tmp_path / 'activations' / 'batch-0.jsonl.gz').read_bytes()).decode().split('\n')[0])
-    assert row['modelId'] == 'gpt2-small' and row['layer'] == '9-res' and row['index'] == '0'
-    assert row['maxValueTokenIndex'] == 1 and row['maxValue'] == 4.0 and row['minValue'] == 0.0
+    raw = (tmp_path / 'activations' / 'batch-0.jsonl.gz').read_bytes()
+    row = json.loads(gzip.decompress(raw).decode().split('\n')[0])
+    assert (row['modelId'], row['layer'], row['index']) == ('gpt2-small', '9-res', '0')
+    assert (row['maxValueTokenIndex'], row['maxValue'], row['minValue']) == (1, 4.0, 0.0)
 
 
 def test_what_is_refused(tmp_path):

@@ -84,9 +84,11 @@ def test_gemma_scope_2_transcoder(skip, tmp_path):
 
 
 def test_gemma_scope_2_crosscoder(tmp_path):
-    w, v, c = RNG.normal(size=(S, D, F)), RNG.normal(size=(F, S, D)), RNG.normal(size=(S, D))
+    w, v, c = RNG.normal(size=(S, D, F)), RNG.normal(size=(F, S, D)), RNG.normal(size=(S,
+                                                                                       D))
     _, b, _, _, t = arrays()
-    write(tmp_path, 'params.safetensors', {}, w_enc=w, b_enc=b, w_dec=v, b_dec=c, threshold=t)
+    write(tmp_path, 'params.safetensors', {}, w_enc=w, b_enc=b, w_dec=v, b_dec=c,
+          threshold=t)
     codes = jump(sum(XS[:, s] @ w[s] for s in range(S)) + b, t)
     agrees(load.load(tmp_path), XS, codes,
            np.stack([codes @ v[:, s] + c[s] for s in range(S)], 1), atol=5e-5)
@@ -96,7 +98,8 @@ def layers(skip=False):
     made = [arrays(i) for i in range(S)]
     decoders = [RNG.normal(size=(F, S - i, D)) for i in range(S)]
     skips = RNG.normal(size=(S, D, D)) if skip else np.zeros((S, D, D))
-    codes = np.stack([jump(XS[:, i] @ w + b, t) for i, (w, b, _, _, t) in enumerate(made)], 1)
+    codes = np.stack([jump(XS[:, i] @ w + b, t) for i, (w, b, _, _, t) in enumerate(made)],
+                     1)
     y = np.stack([sum(codes[:, i] @ decoders[i][:, j - i] for i in range(j + 1))
                   + made[j][3] + XS[:, j] @ skips[j] for j in range(S)], 1)
     return made, decoders, skips, codes, y
@@ -107,7 +110,8 @@ def test_gemma_scope_2_cross_layer_reads_the_last_layer_too(tmp_path):
     for i, (w, b, _, c, t) in enumerate(made):
         full = np.zeros((F, S, D))
         full[:, i:] = decoders[i]
-        write(tmp_path, f'params_layer_{i}.safetensors', w_enc=w, b_enc=b, b_dec=c, threshold=t,
+        write(tmp_path, f'params_layer_{i}.safetensors', w_enc=w, b_enc=b, b_dec=c,
+              threshold=t,
               w_dec=full, affine_skip_connection=skips[i])
     agrees(load.load(tmp_path), XS, codes, y)
 
@@ -119,7 +123,7 @@ def test_circuit_tracer_cross_layer_is_by_source_and_its_skip_is_not_transposed(
             f'W_enc_{i}': w.T, f'b_enc_{i}': b, f'b_dec_{i}': c, f'threshold_{i}': t,
             f'W_skip_{i}': skips[i]})
         write(tmp_path, f'W_dec_{i}.safetensors', **{f'W_dec_{i}': decoders[i]})
-    (tmp_path / 'config.yaml').write_text('model_kind: cross_layer_transcoder\nscan: here\n')
+    (tmp_path / 'config.yaml').write_text('scan: here\n')
     found = load.load(tmp_path)
     agrees(found, XS, codes, y)
     assert found.provenance['scan'] == 'here'
@@ -129,11 +133,13 @@ def test_circuit_tracer_cross_layer_is_by_source_and_its_skip_is_not_transposed(
 def test_circuit_tracer_per_layer_has_its_skip_transposed(kind, tmp_path):
     w, b, v, c, t = arrays()
     a = RNG.normal(size=(D, D))
-    extra = {'jumprelu': {'activation_function.threshold': t}, 'topk': {'k': 3}}.get(kind, {})
+    extra = {'jumprelu': {'activation_function.threshold': t}, 'topk': {'k': 3}}.get(kind,
+                                                                                     {})
     path = write(tmp_path, 'layer_7.safetensors', W_enc=w.T, W_dec=v, b_enc=b, b_dec=c,
                  W_skip=a.T, **extra)
     pre = X @ w + b
-    codes = {'relu': np.maximum(pre, 0), 'jumprelu': jump(pre, t), 'topk': top(pre, 3)}[kind]
+    codes = {'relu': np.maximum(pre, 0), 'jumprelu': jump(pre, t),
+             'topk': top(pre, 3)}[kind]
     agrees(load.load(path), X, codes, codes @ v + c + X @ a)
 
 
@@ -176,7 +182,8 @@ def test_llama_scope_r1_has_a_log_threshold(tmp_path):
 def test_goodfire_and_qwen(tmp_path):
     w, b, v, c, _ = arrays()
     path = write(tmp_path / 'g', 'sae.pt', **{
-        'encoder_linear.weight': w.T, 'encoder_linear.bias': b, 'decoder_linear.weight': v.T,
+        'encoder_linear.weight': w.T, 'encoder_linear.bias': b,
+        'decoder_linear.weight': v.T,
         'decoder_linear.bias': c})
     codes = np.maximum(X @ w + b, 0)
     agrees(load.load(path), X, codes, codes @ v + c)
@@ -210,21 +217,25 @@ OLD = {'d_in': D, 'd_sae': F, 'dtype': 'float32', 'model_name': 'gpt2', 'hook_po
 
 @pytest.mark.parametrize('cfg, extra, subtract, kind', [
     ({'activation_fn_str': 'relu', 'apply_b_dec_to_input': True}, {}, True, 'relu'),
-    ({'architecture': 'standard', 'activation_fn_str': 'topk', 'apply_b_dec_to_input': False,
+    ({'architecture': 'standard', 'activation_fn_str': 'topk',
+      'apply_b_dec_to_input': False,
       'activation_fn_kwargs': {'k': 3}}, {}, False, 'topk'),
-    ({'architecture': 'jumprelu', 'apply_b_dec_to_input': False}, 'threshold', False, 'jump'),
+    ({'architecture': 'jumprelu', 'apply_b_dec_to_input': False}, 'threshold', False,
+     'jump'),
     ({'architecture': 'jumprelu', 'apply_b_dec_to_input': False}, 'log_threshold', False,
      'jump')])
 def test_saelens_before_6(cfg, extra, subtract, kind, tmp_path):
     w, b, v, c, t = arrays()
     extra = {extra: np.log(t) if extra == 'log_threshold' else t} if extra else {}
-    write(tmp_path, 'sae_weights.safetensors', OLD | cfg, 'cfg.json', W_enc=w, b_enc=b, W_dec=v,
+    write(tmp_path, 'sae_weights.safetensors', OLD | cfg, 'cfg.json', W_enc=w, b_enc=b,
+          W_dec=v,
           b_dec=c, **extra)
     pre = (X - c * subtract) @ w + b
     codes = {'relu': np.maximum(pre, 0), 'topk': top(pre, 3), 'jump': jump(pre, t)}[kind]
     found = load.load(tmp_path)
     agrees(found, X, codes, codes @ v + c)
-    assert found.provenance['hook_name'] == 'h.3' and found.provenance['model_name'] == 'gpt2'
+    assert found.provenance['hook_name'] == 'h.3'
+    assert found.provenance['model_name'] == 'gpt2'
 
 
 def test_saelens_scaled_activations_are_never_a_silent_no_op(tmp_path):

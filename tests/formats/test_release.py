@@ -28,9 +28,10 @@ def served(monkeypatch, tmp_path):
 def suite(tmp_path, count=2):
     entries = []
     for i in range(count):
-        c = ex.canonical('jumprelu', seed=i, provenance={'hook_name': f'blocks.{i}.resid_post',
-                                                         'model_name': 'gpt2'})
-        release.save_pretrained(tmp_path / 'made' / f'sae{i}', c, frequency=np.full(12, 0.2))
+        c = ex.canonical('jumprelu', seed=i, provenance={
+            'hook_name': f'blocks.{i}.resid_post', 'model_name': 'gpt2'})
+        release.save_pretrained(tmp_path / 'made' / f'sae{i}', c,
+                                frequency=np.full(12, 0.2))
         entries.append(release.Entry(f'sae{i}', tmp_path / 'made' / f'sae{i}', {
             'l0': 3.2 + i, 'fvu': 0.25, 'broken': math.nan, 'null': None}))
     index = release.suite(tmp_path / 'suite', entries, {
@@ -48,7 +49,7 @@ def test_suite_has_gemma_scopes_names_an_index_and_a_card(tmp_path):
     text = (folder / 'README.md').read_text()
     assert text.startswith('---\nlibrary_name: saex\n') and 'base_model: ["gpt2"]' in text
     assert '# two \\| saes &lt;b&gt;' in text and 'python experiments/run.py' in text
-    assert '| resid_post/layer_0/width_12/average_l0_3 | jumprelu | 5 | 12 | 3.2 | 0.25 |' in text
+    assert f'| {index[0]["path"]} | jumprelu | 5 | 12 | 3.2 | 0.25 |' in text
     ex.same(ex.canonical('jumprelu', seed=1), load.load(folder, index[1]['path']))
     with pytest.raises(FormatError, match='holds 2 dictionaries'):
         load.load(folder)
@@ -106,7 +107,8 @@ def test_upload_resumes_and_download_gives_the_same_dictionary(served, tmp_path)
     remote.fail_after = 0
     sent = saex.push_to_hub(folder, 'me/saes', endpoint=where['endpoint'], token='hf_x')
     assert not held & set(sent) and sent[-2:] == ['README.md', 'index.json']
-    assert saex.push_to_hub(folder, 'me/saes', endpoint=where['endpoint'], token='hf_x') == []
+    assert saex.push_to_hub(folder, 'me/saes', endpoint=where['endpoint'],
+                            token='hf_x') == []
     found = saex.load('me/saes', index[0]['path'], hub=where)
     ex.same(ex.canonical('jumprelu'), found)
     assert not any('sae1' in c or 'layer_1' in c for c in remote.calls[-4:])
@@ -138,7 +140,8 @@ def test_repositories_that_cannot_be_had(repo, said, served):
 
 
 def test_offline_says_so(tmp_path):
-    with pytest.raises(FormatError, match='not in the cache, and the Hub cannot be reached'):
+    with pytest.raises(FormatError,
+                       match='not in the cache, and the Hub cannot be reached'):
         hub.fetch('me/saes', endpoint='http://127.0.0.1:9', cache=tmp_path)
 
 
@@ -158,7 +161,8 @@ def test_a_trained_dictionary_is_saved_and_opened(section, tmp_path):
                          about={'provenance': {'hook_name': 'here'}})
     opened = saex.from_pretrained(tmp_path / 'it')
     want = model.apply({'params': parts[1], 'stats': parts[2]}, X, method='reconstruct')
-    found = opened[0].apply({'params': opened[1], 'stats': opened[2]}, X, method='reconstruct')
+    found = opened[0].apply({'params': opened[1], 'stats': opened[2]}, X,
+                            method='reconstruct')
     np.testing.assert_allclose(found, want, atol=2e-4)
     assert '| it | ' in (tmp_path / 'it' / 'README.md').read_text()
 

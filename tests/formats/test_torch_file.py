@@ -1,4 +1,5 @@
-""".pt files without torch: what torch.save writes is read, anything that could run is not."""
+""".pt files without torch: what torch.save writes is read, anything that could run is
+not."""
 import collections
 import io
 import pathlib
@@ -76,7 +77,8 @@ def test_strided_and_transposed_tensors_of_every_dtype(dtype, kind, tmp_path):
 
 
 def test_what_we_write_we_read(tmp_path):
-    arrays = {'a': np.float32([[1, 2], [3, 4]]), 'k': np.array(7, np.int32), 'e': np.float64([])}
+    arrays = {'a': np.float32([[1, 2], [3, 4]]), 'k': np.array(7, np.int32),
+              'e': np.float64([])}
     torch_write.save(tmp_path / 'a.pt', arrays)
     for name, value in torch_file.load(tmp_path / 'a.pt').items():
         np.testing.assert_array_equal(value, arrays[name])
@@ -90,7 +92,8 @@ class Evil:
         self.how, self.path = how, path
 
     def __reduce__(self):
-        return {'open': (open, (self.path, 'w')), 'eval': (eval, (f'open({self.path!r}, "w")',)),
+        return {'open': (open, (self.path, 'w')),
+                'eval': (eval, (f'open({self.path!r}, "w")',)),
                 'touch': (pathlib.Path.touch, (pathlib.Path(self.path),))}[self.how]
 
 

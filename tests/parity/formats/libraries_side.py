@@ -1,10 +1,9 @@
 """The half of the parity check that runs the other libraries (torch; no saex).
 
-    python libraries_side.py write DIR    each library saves its dictionaries, with codes and
-                                          reconstructions of the same rows in expected.npz
-    python libraries_side.py read DIR     each library loads what saex wrote and compares
-
-    python libraries_side.py golden DIR   as write, and then DIR/LIBRARY.zip of each
+    python libraries_side.py write DIR     each library saves its dictionaries, with codes
+                                           and reconstructions in expected.npz
+    python libraries_side.py read DIR      each library loads what saex wrote and compares
+    python libraries_side.py golden DIR    as write, and then DIR/LIBRARY.zip of each
 
 `read` exits with 1 when a difference is above 1e-5.
 """
@@ -56,7 +55,8 @@ SAELENS = {
     'topk_constant_norm': ({'k': 3, 'rescale_acts_by_decoder_norm': False,
                             'normalize_activations': 'constant_norm_rescale'}, {}),
     'jumprelu_plain_input': ({'apply_b_dec_to_input': False}, {})}
-TRAINED = {'standard': {'l1_coefficient': 1.0}, 'gated': {'l1_coefficient': 1.0}, 'jumprelu': {},
+TRAINED = {'standard': {'l1_coefficient': 1.0}, 'gated': {'l1_coefficient': 1.0},
+           'jumprelu': {},
            'topk': {'k': 3}, 'batchtopk': {'k': 3}, 'abstopk': {'k': 3},
            'matryoshka_batchtopk': {'k': 3, 'matryoshka_widths': [4, 16]}}
 
@@ -64,8 +64,9 @@ TRAINED = {'standard': {'l1_coefficient': 1.0}, 'gated': {'l1_coefficient': 1.0}
 def saelens_class(name, training=False):
     from sae_lens.registry import get_sae_class, get_sae_training_class
     base = {'topk_rescaled': 'topk', 'standard_layer_norm': 'standard',
-            'topk_constant_norm': 'topk', 'jumprelu_plain_input': 'jumprelu'}.get(name, name)
-    return (get_sae_training_class if training else get_sae_class)(base)
+            'topk_constant_norm': 'topk', 'jumprelu_plain_input': 'jumprelu'}
+    find = get_sae_training_class if training else get_sae_class
+    return find(base.get(name, name))
 
 
 def saelens_config(cls, extra):
@@ -91,7 +92,8 @@ def write_saelens(root):
         randomise(sae, 50 + seed)
         if hasattr(sae, 'topk_threshold'):
             sae.topk_threshold.fill_(0.35)
-        for kind, save in (('trained', sae.save_model), ('inference', sae.save_inference_model)):
+        for kind, save in (('trained', sae.save_model),
+                           ('inference', sae.save_inference_model)):
             folder = root / 'saelens' / f'{kind}_{name}'
             save(folder)
             inference = root / 'saelens' / f'inference_{name}'
@@ -99,7 +101,7 @@ def write_saelens(root):
                 from sae_lens import SAE
                 loaded = SAE.load_from_disk(inference, device='cpu')
                 expect(inference, loaded.encode(X), loaded(X))
-        if 'batchtopk' in name:         # the library cannot load these: its inference file can
+        if 'batchtopk' in name:         # these it cannot load, but its inference files
             (root / 'saelens' / f'trained_{name}' / 'expected.npz').write_bytes(
                 (inference / 'expected.npz').read_bytes())
         else:
@@ -131,7 +133,8 @@ def sparsify_coder(activation, transcode, skip):
     from sparsify import SparseCoder
     from sparsify.config import SparseCoderConfig
     coder = SparseCoder(D, SparseCoderConfig(
-        num_latents=F, k=4, activation=activation, transcode=transcode, skip_connection=skip))
+        num_latents=F, k=4, activation=activation, transcode=transcode,
+        skip_connection=skip))
     randomise(coder, 3)
     return coder
 
@@ -143,8 +146,10 @@ def sparsify_outputs(coder):
 
 
 def write_sparsify(root):
-    for name, args in {'topk': ('topk', False, False), 'groupmax': ('groupmax', False, False),
-                       'transcoder': ('topk', True, False), 'skip': ('topk', True, True)}.items():
+    for name, args in {'topk': ('topk', False, False),
+                       'groupmax': ('groupmax', False, False),
+                       'transcoder': ('topk', True, False),
+                       'skip': ('topk', True, True)}.items():
         coder, folder = sparsify_coder(*args), root / 'sparsify' / name
         coder.save_to_disk(folder)
         expect(folder, *sparsify_outputs(coder))
@@ -158,7 +163,8 @@ def dictionary_classes():
     return {'AutoEncoder': d.AutoEncoder(D, F), 'AutoEncoderNew': d.AutoEncoderNew(D, F),
             'GatedAutoEncoder': d.GatedAutoEncoder(D, F),
             'JumpReluAutoEncoder': d.JumpReluAutoEncoder(D, F),
-            'AutoEncoderTopK': AutoEncoderTopK(D, F, 3), 'BatchTopKSAE': BatchTopKSAE(D, F, 3),
+            'AutoEncoderTopK': AutoEncoderTopK(D, F, 3),
+            'BatchTopKSAE': BatchTopKSAE(D, F, 3),
             'MatryoshkaBatchTopKSAE': MatryoshkaBatchTopKSAE(D, F, 3, [4, 12])}
 
 
@@ -223,7 +229,8 @@ def read(root):
     from sae_lens import SAE
     for folder in sorted((root / 'saelens').iterdir()):
         sae = SAE.load_from_disk(folder, device='cpu')
-        assert sae.cfg.metadata.hook_name == 'blocks.1.hook_resid_post', 'metadata was dropped'
+        site = sae.cfg.metadata.hook_name
+        assert site == 'blocks.1.hook_resid_post', 'metadata was dropped'
         worst.append(check(folder, sae.encode, sae))
     from sparsify import SparseCoder
     for folder in sorted((root / 'sparsify').iterdir()):
@@ -238,14 +245,15 @@ def read(root):
             {'normalize_decoder': False} if name == 'AutoEncoder' else {}))
         worst.append(check(folder, loaded.encode, loaded))
     for folder in sorted((root / 'gemma_scope').iterdir()):
-        sae = loaders.opened(folder, 'gemma_2_sae', 'google/gemma-scope-2b-pt-res', loaders.LAYER,
-                             {'d_in': 5, 'd_sae': 12})
+        sae = loaders.opened(folder, 'gemma_2_sae', 'google/gemma-scope-2b-pt-res',
+                             loaders.LAYER, {'d_in': 5, 'd_sae': 12})
         worst.append(check(folder, sae.encode, sae))
     for folder in sorted((root / 'circuit_tracer').iterdir()):
         sae = loaders.opened(folder, 'mwhanna_transcoder', 'mwhanna/qwen3-1.7b-transcoders',
                              'layer_3.safetensors', {'d_in': 5, 'd_sae': 12, 'd_out': 5})
         worst.append(check(folder, sae.encode, sae))
-    print(f'{len(worst)} dictionaries read by the libraries, worst difference {max(worst):.1e}')
+    print(f'{len(worst)} dictionaries read by the libraries, worst difference '
+          f'{max(worst):.1e}')
     return int(not 0 < max(worst) <= LIMIT)
 
 

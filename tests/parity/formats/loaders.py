@@ -24,7 +24,8 @@ def weights(seed):
 
 
 def cases(w):
-    """name -> (loader, repository, folder, files below it, overrides, norm factor, said)."""
+    """name -> (loader, repository, folder, files below it, overrides, norm factor,
+    said)."""
     linear = {'encoder.weight': w['enc'].T, 'encoder.bias': w['b_enc'],
               'decoder.weight': w['dec'].T, 'decoder.bias': w['b_dec']}
     gemma = {'W_enc': w['enc'], 'W_dec': w['dec'], 'b_enc': w['b_enc'], 'b_dec': w['b_dec'],
@@ -37,7 +38,8 @@ def cases(w):
         'gemma_scope': ('gemma_2_sae', 'google/gemma-scope-2b-pt-res', LAYER,
                         {'params.npz': gemma}, {}, None, {}),
         'gemma_scope_embedding': (      # the loader leaves b_dec as it is, in other units
-            'gemma_2_sae', 'google/gemma-scope-2b-pt-res', 'embedding/width_16k/average_l0_6',
+            'gemma_2_sae', 'google/gemma-scope-2b-pt-res',
+                                  'embedding/width_16k/average_l0_6',
             {'params.npz': gemma | {'b_dec': 0 * w['b_dec']}}, {}, None, {}),
         'gemma_scope_transcoder': (
             'gemma_2_transcoder', 'google/gemma-scope-2b-pt-transcoders', LAYER,
@@ -48,23 +50,30 @@ def cases(w):
                                   'architecture': 'jump_relu', 'model_name': 'gemma-3-1b'}},
                           {}, None, {}),
         'gemma_scope_2_affine': ('gemma_3_sae', 'google/gemma-scope-2-1b-pt', affine, {
-            'params.safetensors': lower | {'affine_skip_connection': w['skip']}, 'config.json': {
+            'params.safetensors': lower | {'affine_skip_connection': w['skip']},
+            'config.json': {
                 'architecture': 'jump_relu', 'model_name': 'gemma-3-1b',
                 'affine_connection': True}}, {'d_out': D}, None, {}),
         'llama_scope': ('llama_scope_sae', 'fnlp/Llama3_1-8B-Base-LXR-8x', 'L3R-8x', {
             'checkpoints/final.safetensors': linear, 'hyperparams.json': hooks | {
                 'd_sae': F, 'jump_relu_threshold': 0.3, 'norm_activation': 'dataset-wise',
-                'dataset_average_activation_norm': {'in': 3.0, 'out': 3.0}}}, {}, scale, {}),
-        'llama_scope_r1': ('llama_scope_r1_distill_sae', 'fnlp/Llama-Scope-R1-Distill', 'L3R', {
+                'dataset_average_activation_norm': {'in': 3.0, 'out': 3.0}}}, {}, scale,
+                        {}),
+        'llama_scope_r1': ('llama_scope_r1_distill_sae', 'fnlp/Llama-Scope-R1-Distill',
+                           'L3R', {
             'sae_weights.safetensors': linear | {
                 'log_jumprelu_threshold': w['level'].log(),
                 'dataset_average_activation_norm.h': torch.tensor(3.0)},
-            'config.json': hooks | {'expansion_factor': 2, 'norm_activation': 'dataset-wise',
-                                    'sparsity_include_decoder_norm': False}}, {}, scale, {}),
+            'config.json': hooks | {'expansion_factor': 2,
+                                    'norm_activation': 'dataset-wise',
+                                    'sparsity_include_decoder_norm': False}}, {}, scale,
+                           {}),
         'goodfire': ('goodfire', 'Goodfire/Llama-3.1-8B-Instruct-SAE-l19',
                      'Llama-3.1-8B-Instruct-SAE-l19.pth', {'': {
-                         'encoder_linear.weight': w['enc'].T, 'encoder_linear.bias': w['b_enc'],
-                         'decoder_linear.weight': w['dec'].T, 'decoder_linear.bias': w['b_dec']}},
+                         'encoder_linear.weight': w['enc'].T,
+                         'encoder_linear.bias': w['b_enc'],
+                         'decoder_linear.weight': w['dec'].T,
+                         'decoder_linear.bias': w['b_dec']}},
                      {}, None, {}),
         'qwen_scope': ('qwen_scope_sae', 'Qwen/SAE-Res-Qwen3-1.7B-Base-W32K-L0_3',
                        'layer3.sae.pt', {'': {
@@ -72,7 +81,8 @@ def cases(w):
                            'b_dec': w['b_dec']}}, {}, None, {'k': 3}),
         'circuit_tracer': ('mwhanna_transcoder', 'mwhanna/qwen3-1.7b-transcoders',
                            'layer_3.safetensors', {
-                               '': {'W_enc': w['enc'].T, 'W_dec': w['dec'], 'b_enc': w['b_enc'],
+                               '': {'W_enc': w['enc'].T, 'W_dec': w['dec'],
+                                    'b_enc': w['b_enc'],
                                     'b_dec': w['b_dec']}}, {}, None, {})}
 
 
@@ -123,7 +133,8 @@ def opened(here, loader, repo, folder, overrides, factor=None):
 
 def write(root, x, expect):
     for seed, name in enumerate(cases(weights(0))):
-        loader, repo, folder, held, overrides, factor, said = cases(weights(80 + seed))[name]
+        loader, repo, folder, held, overrides, factor, said = cases(weights(80
+                                                                            + seed))[name]
         here = root / 'saelens_loaders' / name
         for file, content in held.items():
             save(here / folder / file if file else here / folder, content)

@@ -29,11 +29,14 @@ CASES = {
         **{name: (name, {}) for name in ACTIVATIONS},
         'matching_pursuit': ('matching_pursuit', {'subtract_b_dec': True}),
         **{f'{name}_scaled': (name, SCALED) for name in ACTIVATIONS},
-        'norm_ranked': ('topk', {'score': 'norm'}), 'layer_norm': ('topk', {'rows': 'layer_norm'}),
-        'transcoder': ('relu', {'d_out': 4}), 'skip_transcoder': ('relu', {'d_out': 4} | SKIP),
+        'norm_ranked': ('topk', {'score': 'norm'}),
+        'layer_norm': ('topk', {'rows': 'layer_norm'}),
+        'transcoder': ('relu', {'d_out': 4}),
+        'skip_transcoder': ('relu', {'d_out': 4} | SKIP),
         'jumprelu_transcoder': ('jumprelu', {'d_out': 4}),
         'jumprelu_skip_transcoder': ('jumprelu', {'d_out': 4} | SKIP)},
-    sparsify: {'topk': ('topk', {}), 'groupmax': ('groupmax', {}), 'scaled': ('topk', SCALED),
+    sparsify: {'topk': ('topk', {}), 'groupmax': ('groupmax', {}),
+               'scaled': ('topk', SCALED),
                'skip': ('topk', SQUARE)},
     dictionary_learning: {
         **{name: (name, {}) for name in dictionary_learning.WRITTEN},
@@ -68,7 +71,8 @@ def read(root):
         name = str(path.parent.relative_to(root))
         worst[name] = difference(path.parent)
         print(f'{name:60}{worst[name]:10.1e}')
-    print(f'{len(worst)} dictionaries read by saex, worst difference {max(worst.values()):.1e}')
+    print(f'{len(worst)} dictionaries read by saex, worst difference '
+          f'{max(worst.values()):.1e}')
     return int(not 0 < max(worst.values()) <= LIMIT)
 
 
@@ -93,7 +97,8 @@ def write(root):
 def expect(folder, c):
     x = ex.rows(c).astype(np.float64)
     codes = c.encode(x)
-    np.savez(folder / 'expected.npz', x=x.astype(np.float32), codes=codes.astype(np.float32),
+    np.savez(folder / 'expected.npz', x=x.astype(np.float32),
+             codes=codes.astype(np.float32),
              y=c.decode(codes, x).astype(np.float32))
 
 
