@@ -63,8 +63,8 @@ def _embed(model) -> str:
 
 def _layer(s) -> dict[str, tuple[str, str]]:
     post, both = s.place == 'post', s.place == 'both'
-    turned = ' and '.join(['norm of q and k'] * s.qk_norm + ['rotary'] * bool(s.rotary))
-    before = f', before the {turned}' if turned else ''
+    turned = ' and '.join(['the norm of q and k'] * s.qk_norm + ['rotary'] * bool(s.rotary))
+    before = f', before {turned}' if turned else ''
     gain = ' times the learned gain' if s.layer_scale else ''
     added = 'N(attn_out_raw)' if both else f'attention after its output matrix{gain}'
     made = 'N(mlp_out_raw)' if both else f'MLP after its output matrix{gain}'

@@ -10,6 +10,8 @@ from typing import Any, Callable
 from flax import struct
 import jax.numpy as jnp
 
+from saex.config import ConfigError
+
 __all__ = []       # not itself a subject
 
 
@@ -103,6 +105,8 @@ def _positions(table, text):
 
 
 def _tokens(ids, text):
+    if text.tokens is None:
+        raise ConfigError('where.tokens: patches have no token ids')
     return jnp.isin(text.tokens, ids)
 
 

@@ -104,6 +104,7 @@ def _llama(c: Mapping) -> Decoder:
 
 
 def _mistral(c: Mapping) -> Decoder:
+    c = {'sliding_window': 4096, 'max_position_embeddings': 131072, **c}
     return _decoder(c, _rms(c, windows=windows(c, c['num_hidden_layers'], lambda i: True)))
 
 
@@ -114,11 +115,11 @@ def _qwen_windows(c: Mapping) -> tuple[int, ...]:
 
 
 def _qwen2(c: Mapping) -> Decoder:
-    return _decoder(c, _rms(c, qkv_bias=True, windows=_qwen_windows(c)))
+    return _decoder({'max_position_embeddings': 32768, **c}, _rms(c, qkv_bias=True, windows=_qwen_windows(c)))
 
 
 def _qwen3(c: Mapping) -> Decoder:
-    return _decoder(c, _rms({'head_dim': 128, **c}, qk_norm=True, windows=_qwen_windows(c)))
+    return _decoder({'max_position_embeddings': 32768, **c}, _rms({'head_dim': 128, **c}, qk_norm=True, windows=_qwen_windows(c)))
 
 
 def _gemma(c: Mapping, **style: Any) -> Style:
@@ -130,15 +131,18 @@ def _gemma(c: Mapping, **style: Any) -> Style:
 
 def _gemma2(c: Mapping) -> Decoder:
     c = {'head_dim': 256, 'num_key_value_heads': 4, 'attn_logit_softcapping': 50.0,
-         'sliding_window': 4096, **c}
+         'sliding_window': 4096, 'max_position_embeddings': 8192, **c}
     style = _gemma(c, windows=windows(c, c['num_hidden_layers'], lambda i: i % 2 == 0))
     return _decoder(c, style, tied=True, embed_scale=c['hidden_size'] ** 0.5,
                     logit_softcap=c.get('final_logit_softcapping', 30.0))
 
 
 def _gemma3(c: Mapping) -> Decoder:
+    c = {**c, **c.get('text_config', {}), 'model_type': c['model_type']}
     refuse(c, use_bidirectional_attention=False)
-    c = {'head_dim': 256, 'num_key_value_heads': 4, 'sliding_window': 4096, **c}
+    c = {'vocab_size': 262208, 'hidden_size': 2304, 'intermediate_size': 9216,
+         'num_hidden_layers': 26, 'num_attention_heads': 8, 'num_key_value_heads': 4,
+         'head_dim': 256, 'sliding_window': 4096, 'max_position_embeddings': 131072, **c}
     every = c.get('sliding_window_pattern', 6)
     local = {**c, 'rope_theta': c.get('rope_local_base_freq', 10000.0), 'rope_scaling': None}
     style = _gemma(c, qk_norm=True, rotary=rotary(c, 'full_attention', theta=1e6),
@@ -221,4 +225,6 @@ FAMILIES = {
     'qwen3': Family(_qwen3, RMS, 'model.', BUFFERS),
     'gemma2': Family(_gemma2, GEMMA, 'model.', BUFFERS),
     'gemma3_text': Family(_gemma3, GEMMA, 'model.', BUFFERS),
+    'gemma3': Family(_gemma3, GEMMA, 'language_model.model.|model.language_model.|model.', (
+        *BUFFERS, r'vision_tower\..*', r'multi_modal_projector\..*')),
 }

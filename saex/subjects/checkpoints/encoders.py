@@ -13,7 +13,7 @@ __all__ = []       # not itself a subject
 
 def _encoder(c: Mapping, style: Mapping, **fields: Any) -> Encoder:
     style = {'causal': False, 'eps': c.get('layer_norm_eps', 1e-12),
-             'mlp_width': c.get('intermediate_size'),
+             'mlp_width': c.get('intermediate_size', 3072),
              'activation': activation(c.get('hidden_act', 'gelu')), **style}
     sizes = {'layers': 12, 'width': 768, 'heads': 12}
     for ours, theirs in (('layers', 'num_hidden_layers'), ('width', 'hidden_size'),
@@ -65,6 +65,7 @@ def _vit(c: Mapping) -> Encoder:
 
 def _dinov2(c: Mapping) -> Encoder:
     refuse(c, use_swiglu_ffn=False, apply_layernorm=True)
+    c = {'patch_size': 14, **c}
     style = dict(eps=c.get('layer_norm_eps', 1e-6), qkv_bias=c.get('qkv_bias', True),
                  layer_scale=True, mlp_width=None)
     return _patches(c, style, cls=True, mlp_ratio=int(c.get('mlp_ratio', 4)))
@@ -105,7 +106,7 @@ def _siglip(kind: str) -> Any:
             return _patches(c, {}, pool='attention' if c.get('vision_use_head', True) else '')
         return _encoder(c, {}, vocab=c.get('vocab_size', 32000), pool='last', head='pooled',
                         context=c.get('max_position_embeddings', 64),
-                        outputs=c.get('projection_size') or c['hidden_size'])
+                        outputs=c.get('projection_size') or c.get('hidden_size', 768))
     return model
 
 

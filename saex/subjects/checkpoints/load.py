@@ -23,7 +23,7 @@ __all__ = []       # not itself a subject
 class Family:
     """model(config) -> module. table: path (blocks_3/ is blocks/, {i} is its index) -> name,
     or several names to be fused (queries, keys, values). prefix: what a checkpoint with a
-    head puts before the names. ignore: regexes of weights that a subject does not use.
+    head puts before the names, 'a|b' where that differs. ignore: regexes of weights that a subject does not use.
     linear: the blocks' kernels are stored [out, in]. packed: how one tensor holds q, k and v: 'thirds',
     or 'heads' (head by head, as here)."""
     model: Callable[[Mapping], Any]
@@ -84,7 +84,7 @@ def read(model: Any, family: Family, tensors: Mapping[str, np.ndarray], dtype: A
     """The model's parameters from the family's tensors; see `load`."""
     shapes = tree.flatten(jax.eval_shape(
         lambda: model.init(jax.random.key(0), *model.example()))['params'])
-    names = {name.removeprefix(family.prefix): name for name in tensors}
+    names = {_bare(name, family.prefix): name for name in tensors}
     wanted = {path: _names(family, path, names) for path in shapes}
     problems = _unknown(model, family, names, {n for row in wanted.values() for n in row})
     if len(names) < len(tensors):
@@ -132,6 +132,12 @@ def _untied(wanted, names, tensors) -> list[str]:
     token = tensors[names[wanted['token/embedding'][0]]]
     return [f'{head}: the config ties it to the token embedding, but it differs'
             for head in heads if not np.array_equal(tensors[head], token)]
+
+
+def _bare(name: str, prefixes: str) -> str:
+    """The name without the first of the prefixes 'a|b' that it has."""
+    found = next((p for p in prefixes.split('|') if name.startswith(p)), '')
+    return name.removeprefix(found)
 
 
 def _names(family: Family, path: str, names: Mapping[str, str]) -> tuple[str, ...]:

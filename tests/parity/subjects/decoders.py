@@ -1,6 +1,7 @@
 """Tiny random-weight decoders of transformers, written by save_pretrained, with padding."""
 import torch
-from transformers import AutoModelForCausalLM, CONFIG_MAPPING
+from transformers import (AutoModelForCausalLM, AutoModelForImageTextToText,
+                          CONFIG_MAPPING)
 
 SIZES = {'small': dict(vocab=61, width=32, layers=4, heads=4, hidden=48, length=12),
          'golden': dict(vocab=13, width=8, layers=2, heads=2, hidden=12, length=8)}
@@ -39,6 +40,13 @@ def cases(size):
                                           final_logit_softcapping=3.0)),
         'gemma3_text': ('gemma3_text', gemma | dict(layer_types=kinds,
                                                     rope_parameters=dual)),
+        'gemma3': ('gemma3', dict(         # the text tower of a model that also sees
+            text_config=gemma | dict(layer_types=kinds, rope_parameters=dual),
+            vision_config=dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1,
+                               num_attention_heads=1, image_size=8, patch_size=4,
+                               vision_use_head=False),
+            mm_tokens_per_image=4, boi_token_index=10, eoi_token_index=11,
+            image_token_index=12)),
     }
 
 
@@ -48,7 +56,8 @@ def model(name, size):
     torch.manual_seed(sum(map(ord, name)))
     config = CONFIG_MAPPING[kind](**fields)
     config._attn_implementation = 'eager'
-    made = AutoModelForCausalLM.from_config(config).eval()
+    auto = AutoModelForImageTextToText if name == 'gemma3' else AutoModelForCausalLM
+    made = auto.from_config(config).eval()
     with torch.no_grad():
         for p in made.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -59,7 +68,8 @@ def reference(made, name, size):
     """Inputs, every hidden state and the result, with left and right padding."""
     generator = torch.Generator().manual_seed(0)
     z = SIZES[size]
-    tokens = torch.randint(3, z['vocab'], (3, z['length']), generator=generator)
+    tokens = torch.randint(3, min(10, z['vocab']) if name == 'gemma3' else z['vocab'],
+                           (3, z['length']), generator=generator)
     mask = torch.ones_like(tokens)
     mask[1, :3], mask[2, -2:] = 0, 0
     positions = (mask.cumsum(1) - 1).clamp(min=0)

@@ -276,6 +276,14 @@ def test_configs_of_before_transformers_5():
     assert gemma.style.local_rotary == Rotary(1e4) and gemma.tied
     gemma2 = decoders.FAMILIES['gemma2'].model(BASE | dict(model_type='gemma2'))
     assert gemma2.style.windows == (4096, 0) * 3 and gemma2.logit_softcap == 30.0
+    tower = decoders.FAMILIES['gemma3'].model(dict(         # as google/gemma-3-4b-it says it
+        model_type='gemma3', text_config=dict(
+            hidden_size=2560, intermediate_size=10240, num_hidden_layers=34,
+            rope_scaling=dict(rope_type='linear', factor=8.0), sliding_window=1024)))
+    assert (tower.vocab, tower.heads, tower.style.kv_heads, tower.head_dim) == (
+        262208, 8, 4, 256) and tower.style.rotary == Rotary(1e6, 1.0, 8.0)
+    mistral = decoders.FAMILIES['mistral'].model(BASE | dict(model_type='mistral'))
+    assert mistral.style.windows == (4096,) * 6
     with pytest.raises(config.ConfigError, match="'yarn' is not supported"):
         decoders.FAMILIES['llama'].model(BASE | dict(
             model_type='llama', rope_scaling=dict(rope_type='yarn', factor=2.0)))
