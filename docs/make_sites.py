@@ -12,9 +12,9 @@ Every place of a subject that can be captured and edited, made from the code by
 `python docs/make_sites.py`. A layer's sites are named `blocks.3.resid_post`; the others stand
 alone. `SITE:raw` captures the value before the edits at that site, `SITE` the one after them.
 
-n rows, T tokens or patches, S keys (T, or the slots of a cache), D width, H query heads, G
-key-value heads, h width of a head, M hidden units of the MLP, V vocabulary, P outputs of a head;
-N is the family's own norm with its own scale.
+n rows, T tokens or patches, S keys (T, or the slots of a cache), D width, H query heads,
+G key-value heads, h width of a head, M hidden units of the MLP, V vocabulary, P outputs of a
+head; N is the family's own norm with its own scale.
 
 transformers' `hidden_states[0]` is `embed` and `hidden_states[i + 1]` is `blocks.i.resid_post`;
 its last one is `final_norm` in the decoders and ESM-2 (`make parity` compares them all). A

@@ -7,14 +7,15 @@ one, idle while this one runs. Passes alternate (torch, saex, torch, ...), so th
 the same load; each pair gives a ratio torch / saex of wall time, and one of CPU time, which
 other programs on the machine change less (with taskset on one core nobody waits for another
 thread). Both run in float32 and hand over a host array; transformers runs its default
-attention and no language-model head. `last` captures the last block, the same work for both; `middle`
-the middle one, where saex's forward ends and a hook's does not. Activations are compared.
+attention and no language-model head. `last` captures the last block, the same work for
+both; `middle` the middle one, where saex's forward ends and a hook's does not. Activations
+are compared.
 
 Measured (harvest.json: taskset on one core of an AMD EPYC, jax 0.10.2 and torch 2.13.0 with
 one thread, 2 x 128 tokens, 11 rounds, load 15 to 24), torch / saex of CPU time, median and
 quartiles: GPT-2 last 2.22 (2.21, 2.25), middle 3.88 (3.80, 3.90); BERT last 2.23 (2.20,
-2.27), middle 3.67 (3.63, 3.76). The factor of `last` is that of one matrix product, 256 x 768
-by 768 x 3072: 225 and 102 GFLOP per CPU second (MKL is slow on this processor).
+2.27), middle 3.67 (3.63, 3.76). The factor of `last` is that of one matrix product, [256,
+768] by [768, 3072]: 225 and 102 GFLOP per CPU second (MKL is slow on this processor).
 """
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""An encoder over tokens or image patches with named sites, one for every family (layer.py)."""
+"""An encoder of tokens or image patches with named sites, one for every family (layer.py)."""
 from typing import Any, Sequence
 
 import flax.linen as nn
@@ -208,7 +208,7 @@ class Encoder(nn.Module):
 
 
 class Pooling(nn.Module):
-    """p = attention of a learned query over x [n, T, D]; the result is p + mlp(N p), [n, D]."""
+    """p = attention of a learned query over x [n, T, D]; the result is p + mlp(N p)."""
     style: layer.Style
     width: int
     heads: int

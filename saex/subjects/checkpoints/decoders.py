@@ -115,11 +115,13 @@ def _qwen_windows(c: Mapping) -> tuple[int, ...]:
 
 
 def _qwen2(c: Mapping) -> Decoder:
-    return _decoder({'max_position_embeddings': 32768, **c}, _rms(c, qkv_bias=True, windows=_qwen_windows(c)))
+    style = _rms(c, qkv_bias=True, windows=_qwen_windows(c))
+    return _decoder({'max_position_embeddings': 32768, **c}, style)
 
 
 def _qwen3(c: Mapping) -> Decoder:
-    return _decoder({'max_position_embeddings': 32768, **c}, _rms({'head_dim': 128, **c}, qk_norm=True, windows=_qwen_windows(c)))
+    style = _rms({'head_dim': 128, **c}, qk_norm=True, windows=_qwen_windows(c))
+    return _decoder({'max_position_embeddings': 32768, **c}, style)
 
 
 def _gemma(c: Mapping, **style: Any) -> Style:

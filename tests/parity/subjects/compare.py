@@ -38,7 +38,8 @@ def errors(folder, network=None):
         result, found = jax.jit(lambda p: network.model.apply(
             {'params': p}, tokens, **inputs, capture=names),
             compiler_options={'xla_backend_optimization_level': 0})(network.params)
-    real = wanted['mask'] > 0 if 'mask' in wanted else np.ones(wanted['hidden'].shape[1:3], bool)
+    shape = wanted['hidden'].shape[1:3]
+    real = wanted['mask'] > 0 if 'mask' in wanted else np.ones(shape, bool)
     hidden = max(_error(found[n][real], h[real])
                  for n, h in zip(names, wanted['hidden'], strict=True))
     pick = real if result.ndim == 3 else slice(None)
