@@ -5,6 +5,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))     # this clone's saex, always
 
 from saex import cli  # noqa: E402
+from saex.train import signals  # noqa: E402
 
 if __name__ == '__main__':
-    sys.exit(cli.main(sys.argv[1:]))
+    signals.leave(cli.main(sys.argv[1:]))

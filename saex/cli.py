@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print('interrupted; what was saved is whole, the same command goes on',
               file=sys.stderr)
-        return 130
+        return signals.INTERRUPTED
     except jax.errors.JaxRuntimeError as e:
         if 'RESOURCE_EXHAUSTED' not in str(e):
             raise

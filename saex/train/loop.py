@@ -87,6 +87,8 @@ class _Lane:
         found = self._checkpoints.restore(self.state, self._identity)
         self.state = self.state if found is None else found
         self.done = int(self.state.step)
+        if found is not None:
+            print(f'{member.name}: goes on from step {self.done}', file=sys.stderr)
         if self.done > member.steps:
             raise checkpoint.CheckpointError(
                 f'{directory} is at step {self.done} and the config asks for {member.steps} '

@@ -4,12 +4,30 @@ Between trainings (compile, harvest, evaluation) there is nothing to save: there
 raises Stopped wherever the program is, and SIGINT KeyboardInterrupt.
 """
 import contextlib
+import os
 import signal
+import sys
 import threading
+
+
+INTERRUPTED = 130
 
 
 class Stopped(Exception):
     """A signal asked the run to stop; what is saved is whole, and it can be resumed."""
+
+
+def leave(code: int) -> None:
+    """Ends the program. A signal that comes while Python winds up does nothing more: there
+    it would be a traceback or a crash, and all is written. After an interrupt Python does
+    not wind up at all: what the device was doing may still run and would crash into it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    if code == INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Runs the real command, and at the n-th call of one function sends itself a signal.
 
     SAEX_FAULT=POINT:N:SIGNAL python tests/faults/driver.py FLAGS...
+    SAEX_FAULT=disk:BYTES                 # no file may grow beyond so many bytes
 
 POINT is a key of POINTS. The signal is sent when the call begins; 'late' points send it
 when the call ends. 'compile' sends it N hundredths of a second after the first step began.
@@ -8,6 +9,7 @@ when the call ends. 'compile' sends it N hundredths of a second after the first 
 import importlib
 import os
 import pathlib
+import resource
 import signal
 import sys
 import threading
@@ -59,9 +61,12 @@ def arm(point: str, nth: int, number: int) -> None:
 
 if __name__ == '__main__':
     from saex import cli
+    from saex.train import signals
 
     fault = os.environ.get('SAEX_FAULT', '')
-    if fault:
+    if fault.startswith('disk:'):
+        resource.setrlimit(resource.RLIMIT_FSIZE, 2 * (int(fault.removeprefix('disk:')),))
+    elif fault:
         where, count, sent = fault.split(':')
         arm(where, int(count), getattr(signal, sent))
-    sys.exit(cli.main(sys.argv[1:]))
+    signals.leave(cli.main(sys.argv[1:]))

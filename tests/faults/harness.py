@@ -14,7 +14,6 @@ import os
 import pathlib
 import platform
 import random
-import resource
 import shutil
 import signal
 import statistics
@@ -32,8 +31,14 @@ KILLS = {'save begins': 6, 'digests taken': 6, 'manifest written, not renamed': 
          'export': 2, 'evaluate': 1, 'results written': 1, 'compile': 120}
 ROOMS_KILLS = {'harvest': 25, 'compile': 120, 'step': 20, 'evaluate': 1}
 SIGNALS = ('SIGKILL', 'SIGTERM', 'SIGINT')
-DAMAGES = ('flip', 'truncate', 'delete', 'empty step', 'torn log', 'torn config')
-LIMIT = 200
+ROOM_OF = {'torn log': 'run/train/*/metrics.jsonl', 'torn config': 'run/config.json',
+           'flip subject': 'cache/subjects/*.*'}
+DAMAGES = ('flip', 'truncate', 'delete', 'empty step', *ROOM_OF)
+# 0: it saved and left, or it was done before the fault came; -N: the signal came before or
+# after the program could hear it; 130: interrupted where there is nothing to save
+CODES = {'SIGKILL': (-9, 0), 'SIGTERM': (0, -15), 'SIGINT': (0, 130, -2),
+         'SIGINT twice': (0, 130, -2), 'disk full': (2, 0)}
+LIMIT = 300
 
 
 @dataclasses.dataclass
@@ -52,12 +57,19 @@ class Fault:
         return max(self.reached - self.resumed, 0)
 
 
+def newest(root: pathlib.Path) -> int:
+    """The newest whole step of a folder of checkpoints; 0 when there is none."""
+    held = checkpoint.Checkpoints(root)
+    return max([s for s in held.steps() if held.problem(s) is None], default=0)
+
+
 class Chain:
     """One experiment, from an empty workdir to its end."""
 
     def __init__(self, root: pathlib.Path, rng: random.Random, rooms: bool = False):
-        self.workdir, self.rng, self.rooms = root / 'run', rng, rooms
+        self.root, self.workdir, self.rng, self.rooms = root, root / 'run', rng, rooms
         self.faults: list[Fault] = []
+        self.owed: dict[str, str] = {}      # member -> what its next restore has to say
         self.command = [sys.executable, str(HERE / 'driver.py'), f'--workdir={self.workdir}',
                         f'--config={HERE / "tiny.py"}' + (':rooms' if rooms else '')]
         self.env = os.environ | {
@@ -65,14 +77,10 @@ class Chain:
             'JAX_COMPILATION_CACHE_DIR': str(root.parent / 'compiled'),
             'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0'}
 
-    def start(self, fault: str = '', full_disk: bool = False) -> subprocess.Popen:
+    def start(self, fault: str = '') -> subprocess.Popen:
         """The command, perhaps with a fault armed in it."""
-        def limit():
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1200, 1200))
-
         return subprocess.Popen(self.command, env=self.env | {'SAEX_FAULT': fault},
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                preexec_fn=limit if full_disk else None)
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def finish(self) -> str:
         """Runs the command without a fault; what it printed. Raises when it fails."""
@@ -80,7 +88,14 @@ class Chain:
         out, _ = run.communicate(timeout=LIMIT)
         if run.returncode:
             raise RuntimeError(f'exit code {run.returncode}: {out[-2000:]}')
+        self.heard(out)
+        if self.owed:
+            raise RuntimeError(f'never said: {self.owed}')
         return out
+
+    def heard(self, out: str) -> None:
+        """Strikes off what a run had to say of damage and has said."""
+        self.owed = {k: line for k, line in self.owed.items() if line not in out}
 
     def contents(self) -> dict[str, bytes]:
         held = self.workdir / 'dictionaries'
@@ -93,24 +108,18 @@ class Chain:
 
     def resumable(self) -> int:
         """Steps that the newest whole checkpoints hold, of all members together."""
-        total = 0
-        for root in self.workdir.glob('train/*/checkpoints'):
-            held = checkpoint.Checkpoints(root)
-            total += max([s for s in held.steps() if held.problem(s) is None], default=0)
-        return total
+        return sum(newest(p) for p in self.workdir.glob('train/*/checkpoints'))
 
     def damage(self, kind: str) -> None:
         """Harms what the last start left, one file of one member."""
         rng, roots = self.rng, list(self.workdir.glob('train/*/checkpoints'))
-        fault = Fault(kind, 'between runs', self.reached())
-        if kind.startswith('torn'):
-            paths = ([self.workdir / 'config.json'] if kind == 'torn config' else
-                     list(self.workdir.glob('train/*/metrics.jsonl')))
-            paths = [p for p in paths if p.is_file()]
+        fault = Fault(kind, 'between runs', self.resumable())
+        if kind in ROOM_OF:
+            paths = sorted(p for p in self.root.glob(ROOM_OF[kind]) if p.is_file())
             if not paths:
                 return
             path = rng.choice(paths)
-            path.write_bytes(path.read_bytes()[:-rng.randint(1, 9)])
+            _harm('flip' if kind == 'flip subject' else 'tear', path.parent, path, rng)
         else:
             steps = [r / str(max(s)) for r in roots
                      if len(s := checkpoint.Checkpoints(r).steps()) > 1]
@@ -121,6 +130,9 @@ class Chain:
                                if p.is_file() and p.stat().st_size])
             fault.point = str(path.relative_to(step))
             _harm(kind, step, path, rng)
+            member = step.parents[1].name
+            if member != 'subject':         # a subject comes from the cache once it is there
+                self.owed[member] = f'{member}: goes on from step {newest(step.parent)}'
         fault.resumed = self.resumable()
         self.faults.append(fault)
 
@@ -131,7 +143,8 @@ class Chain:
         point, number = rng.choice(list(points)), rng.choice(SIGNALS)
         moment = rng.random()
         if moment < 0.1:
-            return self._run(Fault('disk full', 'any write'), self.start(full_disk=True))
+            return self._run(Fault('disk full', 'any write'),
+                             self.start(f'disk:{rng.randint(100, 8000)}'))
         if moment < 0.25:
             return self._outside(number)
         nth = rng.randint(1, points[point])
@@ -156,8 +169,11 @@ class Chain:
             out, fault.outcome = '', 'hung'
         fault.code, fault.reached, fault.resumed = (run.returncode, self.reached(),
                                                     self.resumable())
+        self.heard(out)
+        if fault.outcome == 'survived' and run.returncode not in CODES[fault.kind]:
+            fault.outcome = f'exit code {run.returncode}'
         if 'Traceback' in out and run.returncode not in (-2, -15):
-            fault.outcome = 'traceback: ' + out.strip().splitlines()[-1][:200]
+            fault.outcome = 'traceback: ' + out[out.index('Traceback'):][-600:]
         if run.returncode == 0 and (self.workdir / 'report.html').is_file():
             return True
         self.faults.append(fault)
@@ -166,7 +182,9 @@ class Chain:
 
 def _harm(kind: str, step: pathlib.Path, path: pathlib.Path, rng: random.Random) -> None:
     whole = path.read_bytes()
-    if kind == 'flip':
+    if kind == 'tear':
+        path.write_bytes(whole[:-rng.randint(1, 9)])
+    elif kind == 'flip':
         at, bit = rng.randrange(len(whole)), 1 << rng.randrange(8)
         path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1:])
     elif kind == 'truncate':
@@ -230,11 +248,14 @@ are those of all dictionaries of the run together (two of them, so at most ten b
 
 {table(faults)}
 
-*flip* changes one bit of one file of the newest checkpoint, *truncate*, *delete* and *empty
-step* say what they do; *torn log* and *torn config* cut the end of `metrics.jsonl` and
-`config.json`; *disk full* limits the size of every file that the run may write. Lost steps of
-a damaged checkpoint are those between it and the one before. Not in it: one of several
-processes that vanishes, and accelerators.
+A fault is survived when the run left with the exit code that is meant (0 after SIGTERM, 2 when
+the disk is full ...) and no traceback, the restart said from which step it goes on, and the
+final bytes are the same. *flip* changes one bit of one file of the newest checkpoint,
+*truncate*, *delete* and *empty step* say what they do; *flip subject* hits the cache of trained
+subjects; *torn log* and *torn config* cut the end of `metrics.jsonl` and `config.json`; *disk
+full* limits the size of the files that the run may write. Lost steps of a damaged checkpoint
+are those between it and the one before. Not in it: one of several processes that vanishes
+(saex runs in one), and accelerators.
 """
 
 
@@ -258,11 +279,15 @@ def main(argv: list[str] | None = None) -> None:
                 shutil.rmtree(root)
                 seed += 1
                 print(f'{len(faults)} faults, {time.monotonic() - began:.0f} s', flush=True)
-                asked.out.mkdir(exist_ok=True)
-                text = json.dumps([dataclasses.asdict(f) | {'lost': f.lost} for f in faults],
-                                  indent=0)
-                (asked.out / 'faults.json').write_text(text + '\n')
-    (asked.out / 'faults.md').write_text(page(faults, time.monotonic() - began))
+                write(faults, time.monotonic() - began, asked.out)
+
+
+def write(faults: list[Fault], seconds: float, out: pathlib.Path) -> None:
+    """faults.json and faults.md, as far as the run has come."""
+    out.mkdir(exist_ok=True)
+    lines = [json.dumps(dataclasses.asdict(f) | {'lost': f.lost}) for f in faults]
+    (out / 'faults.json').write_text('[' + ',\n '.join(lines) + ']\n')
+    (out / 'faults.md').write_text(page(faults, seconds))
     print(table(faults))
 
 
