@@ -148,6 +148,10 @@ class Chain:
         if moment < 0.25:
             return self._outside(number)
         nth = rng.randint(1, points[point])
+        return self.hit(number, point, nth)
+
+    def hit(self, number: str, point: str, nth: int) -> bool:
+        """One start that sends itself a signal at the nth call of a point."""
         return self._run(Fault(number, point), self.start(f'{point}:{nth}:{number}'))
 
     def _outside(self, number: str) -> bool:
