@@ -14,8 +14,11 @@ import importlib
 import inspect
 import pkgutil
 import re
+import types
 import typing
 from typing import Any, Callable, Iterable, Mapping
+
+PLAIN = {int, float, bool, str, type(None)}
 
 
 class ConfigError(ValueError):
@@ -175,35 +178,45 @@ def fields(part: Callable) -> dict[str, inspect.Parameter]:
                                                           p.POSITIONAL_OR_KEYWORD)}
 
 
-def build(package: str, section: Mapping | str, *, where: str = '', positional: int = 0,
+def section(value: Any, where: str) -> dict:
+    """A config section as a dict of its own; a bare name is dict(name=...). Raises
+    ConfigError for anything else."""
+    if isinstance(value, str):
+        return {'name': value}
+    if not hasattr(value, 'keys'):
+        raise ConfigError(f"{where}: expected a section such as dict(name='...'), got {value!r}")
+    return dict(value)
+
+
+def build(package: str, described: Mapping | str, *, where: str = '', positional: int = 0,
           **shared: Any) -> Any:
     """The part that a config section describes.
 
     package: dotted path of the folder or module that holds the parts.
-    section: mapping with 'name' and options, or a bare name.
+    described: mapping with 'name' and options, or a bare name.
     where: path of the section in the config, for errors.
     positional: how many leading parameters the caller supplies later (for functions: the
         result is a partial over the options; for classes 0, an instance).
     shared: values that the composition supplies to parts that have such a field.
     Raises ConfigError with every problem of the section.
     """
-    section = {'name': section} if isinstance(section, str) else dict(section)
     where = where or package.rsplit('.', 1)[1]
-    if 'name' not in section:
+    options = section(described, where)
+    if not isinstance(options.get('name'), str):
         raise ConfigError(f'{where}: no name; {suggest("", names(package))}')
     try:
-        part = resolve(package, section.pop('name'))
+        part = resolve(package, options.pop('name'))
     except ConfigError as e:
         raise ConfigError(f'{where}.name: {e}') from e
     valid = dict(list(fields(part).items())[positional:])
     problems = []
-    for key, value in section.items():
+    for key, value in options.items():
         if key in shared or key not in valid:
             own = [n for n in valid if n not in shared]
             problems.append(f'{where}.{key}: unknown; {suggest(key, own)}')
         else:
             problems += _type_problem(f'{where}.{key}', value, part, key)
-    given = section | {k: v for k, v in shared.items() if k in valid}
+    given = options | {k: v for k, v in shared.items() if k in valid}
     problems += [f'{where}.{n}: missing, it has no default' for n, p in valid.items()
                  if p.default is p.empty and n not in given]
     if not problems:
@@ -220,14 +233,18 @@ def _plain(value: Any) -> Any:
 
 
 def _type_problem(where: str, value: Any, part: Callable, key: str) -> list[str]:
-    """[] or one line. Only plain annotations (int, float, bool, str) are checked."""
+    """[] or one line. Only plain annotations (int, float, bool, str, and unions of them and
+    None) are checked."""
     target = part.__init__ if inspect.isclass(part) else part
     try:
         wanted = typing.get_type_hints(target).get(key)
     except (NameError, TypeError):
         wanted = None
-    if wanted is float and type(value) is int:
+    union = typing.get_origin(wanted) in (types.UnionType, typing.Union)
+    allowed = typing.get_args(wanted) if union else (wanted,)
+    if not set(allowed) <= PLAIN or wanted is None:
         return []
-    if wanted in (int, float, bool, str) and type(value) is not wanted:
-        return [f'{where}: expected {wanted.__name__}, got {value!r}']
-    return []
+    if type(value) in allowed or type(value) is int and float in allowed:
+        return []
+    expected = ' or '.join('None' if t is type(None) else t.__name__ for t in allowed)
+    return [f'{where}: expected {expected}, got {value!r}']

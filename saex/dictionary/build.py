@@ -32,7 +32,7 @@ def dictionary(section: Mapping, d_in: int, where: str = 'dictionary', *,
     sites) where the source has a y, else None. keys: what its batches hold beside x.
     Raises ConfigError with every problem.
     """
-    section = dict(section)
+    section = config.section(section, where)
     problems, parts = [], {}
     features = section.pop('features', None)
     if type(features) is not int or features < 1:
@@ -51,6 +51,8 @@ def dictionary(section: Mapping, d_in: int, where: str = 'dictionary', *,
         sections['target'] = None
     for kind, part in sections.items():
         if part is None:
+            if PARTS.get(kind) is not None:
+                problems.append(f'{where}.{kind}: expected a name or a section, got None')
             continue
         room, own = (('transform', {'d_in': d_out}) if kind == 'target' else (kind, {}))
         at = f'{where}.target_transform' if kind == 'target' else f'{where}.{kind}'
@@ -60,7 +62,8 @@ def dictionary(section: Mapping, d_in: int, where: str = 'dictionary', *,
         except config.ConfigError as e:
             problems += e.problems
     for key, (low, high) in OWN.items():
-        if key in section and not low <= section[key] <= high:
+        if key in section and not (type(section[key]) in (int, float)
+                                   and low <= section[key] <= high):
             problems.append(f'{where}.{key}: expected {low} to {high}, got {section[key]!r}')
     known = {k: section.pop(k) for k in OWN if k in section}
     valid = ['features', 'target_transform', *CHOICES, *OWN, *PARTS]
@@ -103,7 +106,7 @@ def initialiser(section: Mapping, where: str = 'init') -> Callable:
     atoms, bias (both of the target) and encoder (of the input), functions of init.py. A slot
     that is not named keeps its default where the parts have the parameters for it. Raises
     ConfigError with every problem."""
-    section, fns, problems = dict(section), {}, []
+    section, fns, problems = config.section(section, where), {}, []
     asked = set(section)
     for slot, default in SLOTS.items():
         try:

@@ -72,18 +72,19 @@ def build(section: Mapping, provided: frozenset, total_steps: int,
 
     provided: what the composition can supply ('gate', batch keys ...). Raises ConfigError.
     """
-    terms, weights, problems, section = {}, {}, [], dict(section)
+    terms, weights, problems, section = {}, {}, [], config.section(section, where)
     tilt = section.pop('tilt', 0.0)
     if isinstance(tilt, bool) or not isinstance(tilt, (int, float)):
         problems.append(f'{where}.tilt: expected a number (0 is the mean), got {tilt!r}')
     for label, term in section.items():
-        term = {'name': term} if isinstance(term, str) else dict(term)
         at = f'{where}.{label}'
         try:
+            term = config.section(term, at)
             weights[label] = build_weight(term.pop('weight', 1.0), total_steps,
                                           f'{at}.weight')
         except config.ConfigError as e:
             problems += e.problems
+            continue
         term.setdefault('name', label)
         try:
             terms[label] = config.build('saex.losses', term, where=at, positional=2,

@@ -26,17 +26,17 @@ def build(section: Mapping, total_steps: int, where: str = 'optim') -> Optimizer
     own options (b1, b2, eps, weight_decay ...) are keys beside it. lr: peak learning rate.
     schedule: a section of schedules.py. clip: global-norm clip, 0 for none. lr_scale: {path regex: factor}.
     constraints: {label: section of constraints.py}. Raises ConfigError."""
-    section = dict(section)
+    section = config.section(section, where)
     own = {k: section.pop(k, default) for k, default in OWN.items()}
     problems, schedule, held = [], None, []
     try:
         schedule = _schedule(own['schedule'], own['lr'], total_steps, where)
     except config.ConfigError as e:
         problems += e.problems
-    for label, constraint in sorted(dict(own['constraints']).items()):
-        constraint = {'name': constraint} if isinstance(constraint, str) else dict(constraint)
-        constraint.setdefault('name', label)
+    for label, part in sorted(config.section(own['constraints'],
+                                             f'{where}.constraints').items()):
         try:
+            constraint = {'name': label} | config.section(part, f'{where}.constraints.{label}')
             held.append(config.build('saex.optim.constraints', constraint,
                                      where=f'{where}.constraints.{label}',
                                      total_steps=total_steps)())

@@ -54,10 +54,9 @@ class Event:
 def build(section: Mapping, total_steps: int, where: str = 'events') -> dict[str, Event]:
     """Events by label from {label: section}. Raises ConfigError with every problem."""
     events, problems = {}, []
-    for label, part in dict(section).items():
-        part = {'name': part} if isinstance(part, str) else dict(part)
-        part.setdefault('name', label)
+    for label, part in config.section(section, where).items():
         try:
+            part = {'name': label} | config.section(part, f'{where}.{label}')
             events[label] = config.build('saex.train.events', part, where=f'{where}.{label}',
                                          total_steps=total_steps)
         except config.ConfigError as e:

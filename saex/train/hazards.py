@@ -3,20 +3,24 @@ import functools
 from typing import Any
 
 import jax
+import numpy as np
 
 from saex import tree
 from saex.config import ConfigError
 from saex.optim.controllers import Constant, L0Control
-from saex.train import dictionary, step as step_lib
+from saex.train import dictionary, event, step as step_lib
+
+USERS_OF_DEAD = ('auxk', 'ghost', 'resample')
 
 
 def find(recipe: Any, where: str) -> tuple[list[str], list[str]]:
     """(errors, warnings) of one dictionary's built parts, one line each.
 
-    Errors: a negative coefficient, a path that matches no parameter, thresholds that are not
-    float32 (bfloat16 ones do not move), an L0 that no number of latents reaches, a controller
-    of a fixed L0.
-    Warnings: a term without weight, counters that no latent can reach, a warm-up that was cut.
+    Errors: a negative coefficient, a path that matches no parameter, thresholds that are
+    not float32 (bfloat16 ones do not move), an L0 that no number of latents reaches, a
+    controller of a fixed L0, an event that never fires.
+    Warnings: a term without weight, dead latents needed where none can be dead in time, a
+    warm-up that was cut.
     """
     errors, warnings = _paths_and_dtypes(recipe, where), []
     section, selector = recipe.section, recipe.model.selector
@@ -29,22 +33,36 @@ def find(recipe: Any, where: str) -> tuple[list[str], list[str]]:
                               f'{recipe.model.features} latents cannot be active')
             if getattr(selector, 'fixes_l0', hasattr(selector, 'k')):
                 errors.append(f'{at}.weight: the selector fixes L0 by its k, which no '
-                              'coefficient can change; use a number, or another selector')
+                              'coefficient changes; use a number or another selector')
         if isinstance(weight, Constant) and weight.value < 0:
             errors.append(f'{at}.weight: expected 0 or more, got {weight.value}')
         if isinstance(weight, Constant) and weight.value == 0:
             warnings.append(f'{at}.weight: 0, the term has no effect')
-        term = section['losses'][label]
-        name = term if isinstance(term, str) else term.get('name', label)
-        if name == 'auxk' and recipe.model.dead_after >= rows:
-            warnings.append(f'{at}: no latent is dead before {recipe.model.dead_after:,} rows '
-                            f'and the run has {rows:,}; lower dictionary.dead_after')
+    events = event.build(section.get('events', {}), section['steps'])
+    for label, each in events.items():
+        times = np.arange(each.every, section['steps'] + 1, each.every)
+        if not np.any(each.due(times)):
+            errors.append(f'{where}.events.{label}: never fires in {section["steps"]} steps; '
+                          'lower every, or widen start and stop')
+    if recipe.model.dead_after >= rows:
+        warnings += [f'{where}.{at}: no latent can be dead before {recipe.model.dead_after:,} '
+                     f'rows and the run has {rows:,}; lower dictionary.dead_after'
+                     for at in _users_of_dead(section)]
     schedule = section['optim'].get('schedule', {})
     warmup = schedule.get('warmup', 0) if not isinstance(schedule, str) else 0
     if warmup > section['steps'] // 2:
         warnings.append(f'{where}.optim.schedule.warmup: {warmup} is cut to half of the '
                         f'{section["steps"]} steps')
     return errors, warnings
+
+
+def _users_of_dead(section: Any) -> list[str]:
+    found = []
+    for kind in ('losses', 'events'):
+        for label, part in section.get(kind, {}).items():
+            name = part if isinstance(part, str) else part.get('name', label)
+            found += [f'{kind}.{label}'] if name in USERS_OF_DEAD else []
+    return found
 
 
 def _paths_and_dtypes(recipe: Any, where: str) -> list[str]:

@@ -201,14 +201,14 @@ def _harm(kind: str, step: pathlib.Path, path: pathlib.Path, rng: random.Random)
 
 
 def chain(root: pathlib.Path, seed: int, whole: dict, rooms: bool = False,
-          most: int = 12) -> list[Fault]:
+          most: int = 20) -> list[Fault]:
     """Faults of one chain, at most about `most`, judged by the bytes at its end."""
     rng = random.Random(seed)
     one = Chain(root, rng, rooms)
     ended = False
     while not ended and len(one.faults) < most:
-        if rng.random() < 0.6:
-            one.damage(rng.choice(DAMAGES))
+        for kind in rng.sample(DAMAGES, rng.randint(0, 3)):
+            one.damage(kind)
         ended = one.strike()
     try:
         if not ended:

@@ -28,10 +28,10 @@ class Mixed:
     def __post_init__(self):
         self.parts, self.weights, problems = [], [], []
         for name, section in sorted(self.sources.items()):
-            section = dict(section)
-            self.weights.append(section.pop('weight', 1.0))
             shared = {'seed': self.seed, 'world': self.world, 'subject': self.subject}
             try:
+                section = config.section(section, f'source.sources.{name}')
+                self.weights.append(section.pop('weight', 1.0))
                 self.parts.append(config.build(
                     'saex.data.sources', section, where=f'source.sources.{name}',
                     **{k: v for k, v in shared.items() if k not in section}))

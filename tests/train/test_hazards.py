@@ -1,0 +1,108 @@
+"""What is refused or warned of before training, and the alarms while it runs."""
+import copy
+
+import jax
+import pytest
+
+from saex import config, experiment
+from saex.train import health
+from tests.faults import tiny
+
+AT = 'dictionaries.topk'
+JUMPRELU = {'dictionary.selector': {'name': 'jumprelu'}}
+L1 = {'losses.l1': {'weight': {'name': 'l0_control', 'target': 4.0}}}
+
+
+def plan(changes):
+    section = tiny.get_config().to_dict()
+    section['dictionaries'] = {'topk': section['dictionaries']['topk']}
+    for path, value in changes.items():
+        node = section['dictionaries']['topk']
+        *parents, last = path.split('.')
+        for name in parents:
+            node = node.setdefault(name, {})
+        node[last] = copy.deepcopy(value)
+    return experiment.plan(section)
+
+
+@pytest.mark.parametrize('changes, said', [
+    ({'losses.auxk.weight': -0.1}, f'{AT}.losses.auxk.weight: expected 0 or more, got -0.1'),
+    (L1, f'{AT}.losses.l1.weight: the selector fixes L0 by its k'),
+    (JUMPRELU | {'losses.l0': {'weight': {'name': 'l0_control', 'target': 17.0}}},
+     f'{AT}.losses.l0.weight.target: 17.0 of 16 latents'),
+    ({'optim.constraints': {'frozen': {'path': 'w_dce'}}}, 'w_dce'),
+    ({'events.resample': {'every': 61}}, f'{AT}.events.resample: never fires in 60 steps'),
+    ({'events.resample': {'every': 50, 'stop': 0.5}}, 'never fires'),
+    ({'dictionary.selector.k': 17}, 'k'),
+], ids=['negative', 'fixed-l0', 'l0-over-f', 'path', 'event', 'event-window', 'k-over-f'])
+def test_errors(changes, said):
+    with pytest.raises(config.ConfigError) as caught:
+        plan(changes)
+    assert len(caught.value.problems) == 1 and said in caught.value.problems[0]
+
+
+def test_thresholds_that_bfloat16_would_freeze(monkeypatch):
+    whole = experiment._recipe
+
+    def halved(section, spec, where):
+        recipe = whole(section, spec, where)
+        start = recipe.problem.init
+
+        def init(key, sample):
+            params, stats = start(key, sample)
+            return jax.tree.map(lambda x: x.astype('bfloat16'), params), stats
+
+        recipe.problem = recipe.problem._replace(init=init)
+        return recipe
+
+    monkeypatch.setattr(experiment, '_recipe', halved)
+    with pytest.raises(config.ConfigError, match='threshold is bfloat16.*need float32'):
+        plan(JUMPRELU)
+
+
+@pytest.mark.parametrize('changes, said', [
+    ({'losses.auxk.weight': 0}, f'{AT}.losses.auxk.weight: 0, the term has no effect'),
+    ({'dictionary.dead_after': 1920}, f'{AT}.losses.auxk: no latent can be dead before 1,920'),
+    ({'dictionary.dead_after': 1920, 'losses.auxk': {'name': 'mse'},
+      'events.resample': {'every': 10}}, f'{AT}.events.resample: no latent can be dead'),
+    ({'optim.schedule': {'name': 'constant', 'warmup': 31}},
+     f'{AT}.optim.schedule.warmup: 31 is cut to half of the 60 steps'),
+], ids=['no-weight', 'auxk-too-late', 'resample-too-late', 'warmup'])
+def test_warnings(changes, said):
+    assert [line for line in plan(changes).warnings if said in line]
+    assert not plan({}).warnings
+
+
+def look(watch, step, loss=1.0, norm=1.0, **more):
+    values = {'losses/overall_loss': loss, 'details/gradient_norm': norm} | more
+    return watch.look(step, [values], values)
+
+
+def test_a_gradient_spike_is_told_once_until_it_is_over():
+    watch = health.Watch()
+    for step in range(1, 9):
+        assert look(watch, step) == []
+    said, = look(watch, 9, norm=101.0)
+    assert said.startswith('details/gradient_norm 101 at step 9 is 101 times its usual 1;')
+    assert 'optim.lr' in said
+    assert look(watch, 10, norm=102.0) == [] and look(watch, 11) == []
+    assert len(look(watch, 12, norm=500.0)) == 1
+    assert look(health.Watch(), 1, norm=1e9) == []          # nothing to compare with
+
+
+def test_dead_latents_and_skipped_updates():
+    watch = health.Watch()
+    assert look(watch, 10, **{'details/skipped_updates': 2.0}) == []     # of an earlier start
+    said, = look(watch, 20, **{'details/skipped_updates': 5.0})
+    assert said.startswith('3 updates up to step 20 were not finite')
+    said, = look(watch, 30, **{'details/skipped_updates': 5.0, 'sparsity/dead_fraction': 0.51})
+    assert said.startswith('51% of the latents are dead at step 30; add the term auxk')
+    assert look(watch, 40, **{'details/skipped_updates': 5.0,
+                              'sparsity/dead_fraction': 0.6}) == []
+
+
+def test_a_run_says_no_more_than_most(monkeypatch):
+    monkeypatch.setattr(health, 'MOST', 3)
+    watch = health.Watch()
+    said = [look(watch, step, **{'sparsity/dead_fraction': step % 2}) for step in range(20)]
+    assert sum(map(len, said)) == 3
