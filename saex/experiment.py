@@ -48,7 +48,6 @@ ROOT = pathlib.Path(__file__).parent
 LOOP = {'log_every': 10, 'save_every': 200, 'keep': 2, 'keep_every': 0,
         'batch_parts': 1}
 EVALUATION_SECONDS = 24 * 3600      # that other processes wait for the first's results
-SECTIONS = ('world', 'subject', 'source', 'dictionaries', 'evaluation', 'mesh')
 KEYS = {'seed', 'world', 'subject', 'source', 'dictionaries', 'evaluation', 'title', 'sinks',
         'require', 'mesh', *LOOP}
 CHECKPOINT_KEYS = {'checkpoint', 'family', 'dtype'}
@@ -85,7 +84,7 @@ def plan(config: Mapping) -> Plan:
     problems = [f'{k}: unknown; {config_lib.suggest(k, KEYS)}' for k in config
                 if k not in KEYS]
     problems += [f'{k}: missing' for k in ('source', 'dictionaries') if k not in config]
-    problems += _shape_problems(config)
+    problems += hazards.shape(config)
     if problems:
         raise config_lib.ConfigError(problems)
     config = config | {'dictionaries': sweep.expand(config['dictionaries'])}
@@ -150,35 +149,6 @@ def plan(config: Mapping) -> Plan:
         raise config_lib.ConfigError(problems)
     return Plan(config, world, model, optimizer, recipes, loop_options | {
         'sinks': sinks, 'placement': placement}, warnings)
-
-
-def _shape_problems(config: Mapping) -> list[str]:
-    """What is not even a section, or lacks the keys that every such section has."""
-    def has(section, key):
-        return hasattr(section, 'keys') and key in section
-
-    sections = {k: (config[k], ()) for k in SECTIONS if k in config}
-    if 'subject' in config and not has(config['subject'], 'checkpoint'):
-        sections['subject'] = config['subject'], ('model', 'optim')
-    if hasattr(config.get('dictionaries'), 'keys'):
-        sections |= {f'dictionaries.{name}': (section, ('dictionary', 'losses', 'optim'))
-                     for name, section in config['dictionaries'].items()}
-    problems = []
-    for where, (section, keys) in sections.items():
-        if not hasattr(section, 'keys'):
-            problems.append(f'{where}: expected a section of keys and values, got {section!r}')
-        else:
-            problems += [f'{where}.{k}: missing' for k in keys if k not in section]
-    if type(config.get('seed', 0)) is not int:
-        problems.append(f'seed: expected int, got {config["seed"]!r}')
-    if not isinstance(config.get('sinks', ()), (list, tuple)):
-        problems.append(f'sinks: expected a list of names or sections, got {config["sinks"]!r}')
-    if 'subject' in config and 'world' not in config:
-        problems.append('world: missing; a subject needs one')
-    if 'subject' in config and has(config.get('source'), 'seed'):
-        problems.append('source.seed: unused with a subject, whose activations follow seed; '
-                        'leave it out')
-    return problems
 
 
 def _counts(section: Mapping, where: str) -> list[str]:

@@ -1,6 +1,6 @@
 """What of a config cannot work, or has no effect, found on shapes before any training."""
 import functools
-from typing import Any
+from typing import Any, Mapping
 
 import jax
 import numpy as np
@@ -10,6 +10,7 @@ from saex.config import ConfigError
 from saex.optim.controllers import Constant, L0Control
 from saex.train import dictionary, event, step as step_lib
 
+SECTIONS = ('world', 'subject', 'source', 'dictionaries', 'evaluation', 'mesh')
 USERS_OF_DEAD = ('auxk', 'ghost', 'resample')
 
 
@@ -54,6 +55,35 @@ def find(recipe: Any, where: str) -> tuple[list[str], list[str]]:
         warnings.append(f'{where}.optim.schedule.warmup: {warmup} is cut to half of the '
                         f'{section["steps"]} steps')
     return errors, warnings
+
+
+def shape(config: Mapping) -> list[str]:
+    """What is not even a section, or lacks the keys that every such section has."""
+    def has(section, key):
+        return hasattr(section, 'keys') and key in section
+
+    sections = {k: (config[k], ()) for k in SECTIONS if k in config}
+    if 'subject' in config and not has(config['subject'], 'checkpoint'):
+        sections['subject'] = config['subject'], ('model', 'optim')
+    if hasattr(config.get('dictionaries'), 'keys'):
+        sections |= {f'dictionaries.{name}': (section, ('dictionary', 'losses', 'optim'))
+                     for name, section in config['dictionaries'].items()}
+    problems = []
+    for where, (section, keys) in sections.items():
+        if not hasattr(section, 'keys'):
+            problems.append(f'{where}: expected a section of keys and values, got {section!r}')
+        else:
+            problems += [f'{where}.{k}: missing' for k in keys if k not in section]
+    if type(config.get('seed', 0)) is not int:
+        problems.append(f'seed: expected int, got {config["seed"]!r}')
+    if not isinstance(config.get('sinks', ()), (list, tuple)):
+        problems.append(f'sinks: expected a list of names or sections, got {config["sinks"]!r}')
+    if 'subject' in config and 'world' not in config:
+        problems.append('world: missing; a subject needs one')
+    if 'subject' in config and has(config.get('source'), 'seed'):
+        problems.append('source.seed: unused with a subject, whose activations follow seed; '
+                        'leave it out')
+    return problems
 
 
 def _users_of_dead(section: Any) -> list[str]:
