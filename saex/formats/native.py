@@ -16,8 +16,9 @@ import numpy as np
 from saex import __version__, tree
 from saex.dictionary import build
 from saex.dictionary.decoders import linear as decoders
-from saex.dictionary.encoders import linear as encoders
+from saex.dictionary.encoders import gated as gates, linear as encoders
 from saex.dictionary.model import Dictionary
+from saex.dictionary.selectors import gated as gated_selector
 from saex.dictionary.transforms import standardise
 from saex.formats import files, fold, load, saelens
 from saex.formats.canonical import Canonical, checked
@@ -33,42 +34,56 @@ def from_dictionary(model: Dictionary, params: Mapping, stats: Mapping,
     found = nn.apply(_gather, model)({'params': params, 'stats': stats})
     if found is None:
         raise FormatError('this composition of parts has no form that other libraries know')
-    (shift, scale), (architecture, cfg, threshold), (w_dec, b_dec) = found
-    shift, scale = np.asarray(shift, np.float64), float(scale)
-    b_enc = params['encoder'].get('b_enc', np.zeros(model.features))
+    (shift, scale), (out_shift, out_scale), (architecture, cfg, threshold), atoms = found
+    encoder = params['encoder']
+    parts = {'activation': NAMES.get(architecture, architecture)}
     if threshold is not None:
-        threshold = np.broadcast_to(np.asarray(threshold, np.float32), model.features)
+        parts['threshold'] = np.broadcast_to(np.asarray(threshold, np.float32),
+                                             model.features)
+    if architecture == 'gated':
+        parts |= {'b_mag': encoder['b_mag'], 'r_mag': encoder['r_mag']}
+    bias = encoder.get('b_gate', encoder.get('b_enc', np.zeros(model.features)))
+    rows = isinstance(model.transform, standardise.Standardise)
     return checked(Canonical(
-        w_enc=np.asarray(params['encoder']['w_enc']), b_enc=np.asarray(b_enc),
-        w_dec=np.asarray(w_dec), b_dec=np.asarray(b_dec),
-        activation=NAMES.get(architecture, architecture), threshold=threshold,
+        w_enc=np.asarray(encoder['w_enc']), b_enc=np.asarray(bias),
+        w_dec=np.asarray(atoms[0]), b_dec=np.asarray(atoms[1]),
+        w_skip=None if atoms[2] is None else np.asarray(atoms[2]),
         options={k: v for k, v in cfg.items() if k == 'k'},
-        subtract_b_dec=model.encoder.pre_bias, input_scale=scale, input_shift=shift,
-        output_scale=1 / scale, output_shift=shift,
-        rows='layer_norm'
-        if isinstance(model.transform, standardise.Standardise) else 'none',
-        provenance=dict(provenance or {})))
+        subtract_b_dec=model.encoder.pre_bias, input_scale=float(scale),
+        input_shift=np.asarray(shift, np.float64), output_scale=1 / float(out_scale),
+        output_shift=np.asarray(out_shift, np.float64),
+        rows='layer_norm' if rows else 'none', provenance=dict(provenance or {}), **parts))
 
 
 def to_dictionary(c: Canonical, **options: Any) -> tuple[Dictionary, dict, dict]:
     """(model, params, stats) that compute what c computes and can be trained.
 
     options: further keys of the dictionary's section (dead_after, ...), or selector (a
-    section) to convert to: its threshold starts at c's where it has one. Raises FormatError
-    for what saex has no trainable part for.
+    section) to convert to: its threshold starts at c's where it has one. Sites lie side by
+    side, layers as blocks of latents. Raises FormatError for what saex has no trainable
+    part for.
     """
     parts, c = section(c, {k: v for k, v in options.items() if v is not None})
-    model = build.dictionary(parts, c.d_in)
-    variables = model.init(jax.random.key(0), np.zeros((2, c.d_in), np.float32))
+    same = c.kind != 'cross_layer' and c.w_skip is None and c.d_in == c.d_out
+    model = build.dictionary(parts, c.d_in, sites=c.sites,
+                             d_out=None if same else c.sites * c.d_out)
+    rows = np.zeros((2, c.sites * c.d_in), np.float32)
+    variables = model.init(jax.random.key(0), rows)
     params, stats = tree.flatten(variables['params']), tree.flatten(variables['stats'])
-    params |= {'encoder/w_enc': c.w_enc, 'encoder/b_enc': c.b_enc, 'decoder/w_dec': c.w_dec,
-               'decoder/b_dec': c.b_dec}
+    gate = 'encoder/b_gate' in params
+    params |= {'encoder/w_enc': c.w_enc, 'decoder/w_dec': _atoms(c),
+               'decoder/b_dec': c.b_dec,
+               'encoder/b_gate' if gate else 'encoder/b_enc': c.b_enc}
+    if gate:
+        params |= {'encoder/b_mag': c.b_mag, 'encoder/r_mag': c.r_mag}
+    if c.w_skip is not None:
+        params['decoder/w_skip'] = c.w_skip
     level = None if c.threshold is None else np.maximum(c.threshold, 0)
     if level is not None and 'selector/threshold' in params:
         params['selector/threshold'] = level
     if level is not None and 'selector/threshold_total' in stats:   # ours keeps pre >= tau
-        stats |= {'selector/threshold_total': np.nextafter(level.mean(),
-                                                           np.float32(np.inf)),
+        above = np.nextafter(level.mean(), np.float32(np.inf))
+        stats |= {'selector/threshold_total': above,
                   'selector/threshold_weight': np.ones(())}
     if 'transform/links_0/centre' in stats:
         stats |= {'transform/links_0/centre': np.broadcast_to(
@@ -77,6 +92,17 @@ def to_dictionary(c: Canonical, **options: Any) -> tuple[Dictionary, dict, dict]
                              for k, v in tree.flatten(old).items()}
     return (model, tree.unflatten(cast(params, variables['params'])),
             tree.unflatten(cast(stats, variables['stats'])))
+
+
+def _atoms(c: Canonical) -> np.ndarray:
+    """w_dec as one array: of layers, [L F, L E] with zeros where a layer would write
+    back."""
+    if c.kind != 'cross_layer':
+        return c.w_dec
+    whole = np.zeros((c.sites, c.features, c.sites, c.d_out), np.float32)
+    for i, w in enumerate(c.w_dec):
+        whole[i, :, i:] = w
+    return whole
 
 
 def open_folder(path: str | pathlib.Path, item: str | None = None,
@@ -134,51 +160,74 @@ def save(directory: str | pathlib.Path, model: Dictionary, params: Mapping, stat
 
 
 def _gather(module: Dictionary):
-    decoder = module.decoder
-    plain = (isinstance(module.encoder, encoders.Linear) and module.target is None and
-             isinstance(decoder, decoders.Linear) and not decoder.skip and
-             hasattr(module.selector, 'export'))
+    """(input affine, output affine, export, (atoms, bias, skip)), or None."""
+    decoder, selector = module.decoder, module.selector
+    gated = isinstance(module.encoder, gates.Gated) and isinstance(selector,
+                                                                   gated_selector.Gated)
+    plain = (isinstance(decoder, decoders.Linear) and decoder.plain and (
+        gated or isinstance(module.encoder, encoders.Linear)
+        and hasattr(selector, 'export')))
     rows = isinstance(module.transform, standardise.Standardise)
     affine = ((np.zeros(module.d_in), 1.0) if rows else
               getattr(module.transform, 'affine', lambda: None)())
-    if not plain or affine is None:
+    outer = affine if module.target is None else getattr(
+        module.target, 'affine', lambda: None)()
+    if not plain or affine is None or outer is None:
         return None
-    return affine, module.selector.export(), (decoder.atoms(), decoder.bias())
+    skip = decoder.w_skip if decoder.skip else None
+    export = ('gated', {}, None) if gated else selector.export()
+    return affine, outer, export, (decoder.atoms(), decoder.bias(), skip)
 
 
 def section(c: Canonical, options: Mapping) -> tuple[dict, Canonical]:
     """The config section of c, and c in the units that its transform leaves. options: as of
     `to_dictionary`. Raises FormatError."""
     options = dict(options)
-    require(c.kind == 'single' and c.w_glu is None and c.w_skip is None
-            and c.d_in == c.d_out,
-            f'saex trains no {c.kind} dictionary with these parts from a file; encode, '
-            'decode '
-            'and the writers work')
-    require(c.rows in ('none', 'layer_norm'), f'saex has no transform for rows {c.rows!r}')
-    if c.activation == 'gated':
-        c = fold.to_jumprelu(c)
-    c = fold.unit_norm(c) if c.score == 'norm' else c
-    parts = {'relu': lambda: dict(name='relu'), 'jumprelu': lambda: dict(name='jumprelu'),
-             'topk': lambda: dict(name='topk', k=c.options['k']),
-             'batch_topk': lambda: dict(name='batch_topk', k=float(c.options.get('k', 32)))}
     selector = options.pop('selector', None)
-    require(selector is not None or c.activation in parts, f'saex trains no {c.activation} '
-            'selector; pass another as selector')
+    require(c.w_glu is None and not (c.kind == 'cross_layer' and c.w_skip is not None),
+            f'saex trains no {c.kind} dictionary with a gated linear unit, nor across '
+            'layers '
+            'with a skip, from a file; encode, decode and the writers work')
+    require(c.rows == 'none' or c.rows == 'layer_norm' and c.kind == 'single',
+            f'saex has no transform for rows {c.rows!r}')
+    c = fold.unit_norm(c) if c.score == 'norm' else c
+    if c.activation == 'gated' and (selector is not None or c.kind != 'single'):
+        c = fold.to_jumprelu(c)
     if c.activation == 'batch_topk' and selector is None and c.threshold is not None and \
             np.ptp(c.threshold):
         selector, c = dict(name='jumprelu'), fold.to_jumprelu(c)    # one for each latent
-    scalar = (np.ndim(c.input_scale) == 0 and np.isclose(c.input_scale * c.output_scale, 1)
-              and
-              np.array_equal(np.asarray(c.input_shift), np.asarray(c.output_shift)))
-    transform = 'identity'
+    parts = {'relu': {}, 'jumprelu': {}, 'gated': {}, 'topk': {'k': c.options.get('k')},
+             'abs_topk': {'k': c.options.get('k')},
+             'batch_topk': {'k': float(c.options.get('k', 32))}}
+    require(selector is not None or c.activation in parts, f'saex trains no {c.activation} '
+            'selector; pass another as selector')
+    require(selector is None or c.activation != 'matching_pursuit',
+            'matching pursuit has no '
+            'encoder to convert')
+    c, transform = _transform(c)
+    name = 'multi_site' if c.kind == 'cross_layer' else (
+        'gated' if c.activation == 'gated' else 'linear')
+    decoder = dict(name='cross_layer' if c.kind == 'cross_layer' else 'linear')
+    return dict(features=c.features * (c.sites if c.kind == 'cross_layer' else 1),
+                transform=transform, selector=selector or dict(name=c.activation,
+                                                               **parts[c.activation]),
+                encoder=dict(name=name) | ({} if name == 'multi_site' else {
+                    'pre_bias': bool(c.subtract_b_dec)}),
+                decoder=decoder | ({} if c.w_skip is None else {'skip': True}),
+                **options), c
+
+
+def _transform(c: Canonical) -> tuple[Canonical, Any]:
+    """c and the transform that stands for its scale and shift: one scalar scale of an
+    autoencoder stays, anything else is folded."""
     if c.rows == 'layer_norm':
-        transform = 'standardise'
-    elif fold.fold_needed(c) not in ([], ['subtract_b_dec']):
-        if scalar:
-            transform = dict(name='chain', parts=('centre', 'scale'))
-        else:
-            c = fold.fold(c)
-    return dict(features=c.features, transform=transform,
-                selector=selector or parts[c.activation](),
-                encoder=dict(name='linear', pre_bias=bool(c.subtract_b_dec)), **options), c
+        return c, 'standardise'
+    if fold.fold_needed(c) in ([], ['subtract_b_dec']):
+        return c, 'identity'
+    scalar = (np.ndim(c.input_scale) == 0
+              and np.isclose(c.input_scale * c.output_scale, 1)
+              and np.array_equal(np.asarray(c.input_shift), np.asarray(c.output_shift)))
+    plain = c.kind == 'single' and c.d_in == c.d_out and c.w_skip is None
+    if scalar and plain:
+        return c, dict(name='chain', parts=('centre', 'scale'))
+    return fold.fold(c), 'identity'

@@ -31,11 +31,11 @@ def canonical(activation='relu', d_out=None, seed=0, **changes):
                              | changes))
 
 
-def crosscoder(activation='relu', seed=0, **changes):
+def crosscoder(activation='relu', seed=0, e=E, **changes):
     rng = np.random.default_rng(seed)
     return canonical(activation, seed=seed, kind='crosscoder',
                      w_enc=rng.normal(size=(S, D, F)),
-                     w_dec=rng.normal(size=(F, S, E)), b_dec=rng.normal(size=(S, E)),
+                     w_dec=rng.normal(size=(F, S, e)), b_dec=rng.normal(size=(S, e)),
                      **changes)
 
 

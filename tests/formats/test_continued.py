@@ -9,7 +9,6 @@ from experiments import convert, evaluate as evaluate_command
 from saex import experiment
 from saex.config import ConfigError
 from saex.formats import circuit_tracer, continued, dictionary_learning, fold, load, saelens
-from saex.formats.errors import FormatError
 from saex.train import step
 from tests.formats import _examples as ex
 
@@ -94,7 +93,7 @@ def test_commands_convert_and_evaluate(tmp_path, capsys):
     assert 'report:' in capsys.readouterr().out
     assert (tmp_path / 'run' / 'report.html').is_file()
     circuit_tracer.write(tmp_path / 'clt', ex.cross_layer())
-    with pytest.raises(FormatError, match='trains no cross_layer'):
+    with pytest.raises(ConfigError, match='reads 15 inputs, the source gives 5'):
         evaluate_command.main([f'--config={tmp_path / "config.py"}',
                                f'--workdir={tmp_path / "r"}',
                                f'--dictionary={tmp_path / "clt"}'])

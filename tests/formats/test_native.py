@@ -19,8 +19,8 @@ def apply(built, method, x):
     return model.apply({'params': params, 'stats': stats}, jnp.asarray(x), method=method)
 
 
-CASES = [(name, scaled) for name in ('relu', 'topk', 'jumprelu', 'batch_topk', 'gated')
-         for scaled in (False, True)]
+CASES = [(name, scaled) for name in ('relu', 'topk', 'abs_topk', 'jumprelu', 'batch_topk',
+                                     'gated') for scaled in (False, True)]
 
 
 @pytest.mark.parametrize('name, scaled', CASES)
@@ -30,7 +30,39 @@ def test_there_and_back(name, scaled):
     built, x = native.to_dictionary(c), ex.rows(c)
     np.testing.assert_allclose(apply(built, 'encode', x).dense(), c.encode(x), atol=5e-5)
     np.testing.assert_allclose(apply(built, 'reconstruct', x), c.reconstruct(x), atol=2e-4)
+    found = native.from_dictionary(*built)
+    assert found.activation == {'batch_topk': 'jumprelu'}.get(name, name)
+    ex.same(c, found, atol=1e-4)
+
+
+SCALES = {'input_scale': 0.4, 'input_shift': 0.3, 'output_scale': 2.0, 'output_shift': -1.0}
+
+
+@pytest.mark.parametrize('c', [
+    ex.canonical('relu', d_out=4), ex.canonical('jumprelu', d_out=4, **SCALES),
+    ex.canonical('topk', w_skip=np.random.default_rng(0).normal(size=(5, 5))),
+    ex.canonical('jumprelu', d_out=4, w_skip=np.random.default_rng(0).normal(size=(5, 4)),
+                 **SCALES)], ids=lambda c: f'{c.activation}-{c.d_out}-{c.w_skip is not None}')
+def test_transcoders_there_and_back(c):
+    built, x = native.to_dictionary(c), ex.rows(c)
+    np.testing.assert_allclose(apply(built, 'encode', x).dense(), c.encode(x), atol=5e-5)
+    np.testing.assert_allclose(apply(built, 'reconstruct', x), c.reconstruct(x), atol=2e-4)
     ex.same(c, native.from_dictionary(*built), atol=1e-4)
+
+
+SITES = dict(input_scale=np.float32([[0.5], [1.0], [2.0]]),
+             output_scale=np.float32([[2.0], [1.0], [0.5]]))
+
+
+@pytest.mark.parametrize('c', [
+    ex.crosscoder('relu', e=5, **SITES), ex.crosscoder('jumprelu', e=5),
+    ex.crosscoder('topk'), ex.cross_layer(), ex.cross_layer(**SITES)], ids=lambda c: f'{c.kind}-{c.activation}')
+def test_sites_and_layers_become_trainable(c):
+    built, x = native.to_dictionary(c), ex.rows(c)
+    codes = apply(built, 'encode', x).dense()
+    np.testing.assert_allclose(codes.reshape(c.encode(x).shape), c.encode(x), atol=2e-4)
+    y = apply(built, 'reconstruct', x).reshape(len(x), c.sites, -1)
+    np.testing.assert_allclose(y, c.reconstruct(x), atol=1e-3)
 
 
 def test_a_loaded_dictionary_trains_on():
@@ -69,8 +101,8 @@ def test_a_selector_can_be_converted():
 def test_what_has_no_trainable_part_is_refused():
     with pytest.raises(FormatError, match='no groupmax selector'):
         native.to_dictionary(ex.canonical('groupmax'))
-    with pytest.raises(FormatError, match='cross_layer'):
-        native.to_dictionary(ex.cross_layer())
+    with pytest.raises(FormatError, match='across layers with a skip'):
+        native.to_dictionary(ex.cross_layer(skip=True))
 
 
 def test_saved_dictionaries_are_read_back(tmp_path):

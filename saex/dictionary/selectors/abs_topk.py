@@ -27,3 +27,7 @@ class AbsTopK(nn.Module):
         _, indices = jax.lax.top_k(jnp.abs(value), self.k)
         return Codes(self.features, values=jnp.take_along_axis(value, indices, axis=-1),
                      indices=indices), None
+
+    def export(self):
+        """SAELens's architecture, its own cfg keys, and thresholds or None."""
+        return 'abstopk', {'k': self.k, 'rescale_acts_by_decoder_norm': False}, None
