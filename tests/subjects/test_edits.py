@@ -147,7 +147,8 @@ PROMPT = np.array([[1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 0], [1, 1, 1, 0, 0, 0]])
     (where.first() | where.last(),
      [[1, 0, 0, 1, 0, 0], [0, 0, 1, 0, 1, 0], [1, 0, 1, 0, 0, 0]]),
     (jnp.asarray(MASK, bool), MASK),
-], ids=str)
+], ids=['everywhere', 'first', 'last', 'prompt', 'generated', 'span', 'spans', 'positions',
+        'tokens', 'inside the prompt', 'first or last', 'mask'])
 def test_where(which, expected):
     edit = edits.add(SITE, jnp.ones(8), 1.0, which)
     held = MODEL.apply({'params': NETWORK.params}, TOKENS, edits=(edit,), mask=MASK,
