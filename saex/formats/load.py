@@ -44,11 +44,7 @@ def load(path: str | pathlib.Path, item: str | None = None, format: str | None =
     what the reader of that format asks for in words. Raises FormatError, a ValueError of
     one line.
     """
-    require(str(path) not in ('', '.') and '\0' not in str(path),
-            f'{str(path)!r}: not a path')
-    if not pathlib.Path(path).exists() and hub_.NAME.fullmatch(str(path)):
-        path = hub_.fetch(str(path), item, **(hub or {}))
-    place = Place(files.inside(path, item) if item else path)
+    place = Place(local(path, item, hub))
     name = format or recognise(place)
     require(name in READERS, f'format {name!r} is unknown; known: {", ".join(READERS)}')
     try:
@@ -57,6 +53,16 @@ def load(path: str | pathlib.Path, item: str | None = None, format: str | None =
         if 'unexpected keyword' in str(e):
             raise FormatError(f'{place.path}: the reader of {name}: {e}') from e
         raise
+
+
+def local(path: str | pathlib.Path, item: str | None = None, hub: Mapping | None = None
+          ) -> pathlib.Path:
+    """The local path of item, fetched where path is no file or folder but a repository."""
+    require(str(path) not in ('', '.') and '\0' not in str(path),
+            f'{str(path)!r}: not a path')
+    if not pathlib.Path(path).exists() and hub_.NAME.fullmatch(str(path)):
+        path = hub_.fetch(str(path), item, **(hub or {}))
+    return files.inside(path, item) if item else pathlib.Path(path)
 
 
 def recognise(place: Place) -> str:
@@ -74,6 +80,8 @@ def recognise(place: Place) -> str:
                           f'({", ".join(below[:4])}'
                           f'{", ..." if len(below) > 4 else ""}): name one')
     keys = sorted(map(str, place.keys))
+    require(not any(k.startswith('params/') for k in keys), f'{place.path}: a composition of '
+            "saex's own; saex.from_pretrained opens it")
     if {'W_enc', 'W_dec'} <= place.keys:
         shape = place.arrays['W_enc'].shape
         raise FormatError(f'{place.path}: W_enc of shape {shape} and no config says '

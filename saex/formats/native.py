@@ -111,16 +111,17 @@ def open_folder(path: str | pathlib.Path, item: str | None = None,
                 ) -> tuple[Dictionary, dict, dict]:
     """(model, params, stats) of a saved dictionary, of saex or any format of load.py.
 
-    selector: a section to convert to; options: of load.load. Raises FormatError.
+    selector: a section to convert to; options: of load.load, hub among them. Raises
+    FormatError.
     """
-    here = pathlib.Path(path, item or '')
+    here = load.local(path, item, options.pop('hub', None))
     if format is None and (here / 'cfg.json').is_file():
         cfg = files.json_file(here / 'cfg.json')
         if cfg.get('architecture') == 'saex':
             require(selector is None,
                     f'{here}: a composition of its own keeps its selector')
             return _own(here, cfg)
-    found = load.load(path, item, format, **options)
+    found = load.load(here, None, format, **options)
     return to_dictionary(found, **({} if selector is None else {'selector': selector}))
 
 

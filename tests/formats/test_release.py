@@ -111,6 +111,8 @@ def test_upload_resumes_and_download_gives_the_same_dictionary(served, tmp_path)
                             token='hf_x') == []
     found = saex.load('me/saes', index[0]['path'], hub=where)
     ex.same(ex.canonical('jumprelu'), found)
+    model, params, _ = saex.from_pretrained('me/saes', index[0]['path'], hub=where)
+    assert model.features == 12 and params['decoder']['w_dec'].shape == (12, 5)
     assert not any('sae1' in c or 'layer_1' in c for c in remote.calls[-4:])
 
 
@@ -177,6 +179,8 @@ def test_a_composition_of_its_own_comes_back_by_its_recipe(tmp_path):
     files.write_tensors(tmp_path / 'sae_weights.safetensors',
                         {k: np.asarray(v, np.float32) for k, v in flat.items()})
     opened, params, stats = native.open_folder(tmp_path)
+    with pytest.raises(FormatError, match='saex.from_pretrained opens it'):
+        load.load(tmp_path)
     np.testing.assert_array_equal(
         opened.apply({'params': params, 'stats': stats}, X, method='reconstruct'),
         model.apply(variables, X, method='reconstruct'))
