@@ -110,6 +110,13 @@ def test_too_few_rows_for_a_batch(tmp_path):
         Arrays(put(tmp_path, X, 'npy')).batch(0, 1024)
 
 
+def test_a_npy_that_is_cut_short(tmp_path):
+    path = put(tmp_path, X, 'npy')
+    (tmp_path / 'a.npy').write_bytes((tmp_path / 'a.npy').read_bytes()[:-4])
+    with pytest.raises(ConfigError, match='a.npy: not an array that can be read'):
+        tables.open_table(path)
+
+
 GOOD = {'x': {'dtype': 'F32', 'shape': [640, 6], 'data_offsets': [0, 15360]}}
 LIES = {
     'cut short': (GOOD, None, 15000), 'longer than told': (GOOD, None, 15400),

@@ -103,6 +103,26 @@ def test_a_killed_harvest_goes_on_and_ends_in_the_same_bytes(whole, tmp_path, at
         assert (path / name).read_bytes() == (whole / name).read_bytes(), name
 
 
+def test_a_kill_between_the_data_and_their_description(whole, tmp_path, monkeypatch):
+    told, path = [], tmp_path / 'store'
+
+    def killed(*args):
+        told.append(args)
+        if len(told) == 3:                       # begun, one shard, and not the second
+            raise KeyboardInterrupt
+        return write_about(*args)
+
+    write_about = layout.write_about
+    monkeypatch.setattr(layout, 'write_about', killed)
+    with pytest.raises(KeyboardInterrupt):
+        make(path)
+    monkeypatch.undo()
+    assert (path / 'x' / 'c' / '1').exists() and Store(path, partial=True).rows == 32
+    make(path)
+    for name in ('zarr.json', 'x/c/1/0', 'where/c/3/0'):
+        assert (path / name).read_bytes() == (whole / name).read_bytes()
+
+
 def test_a_world_that_ends_early_makes_a_shorter_store(tmp_path):
     make(tmp_path, lambda i: chunk(i, last=2))
     assert Store(tmp_path).rows == 23 + 24
