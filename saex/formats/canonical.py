@@ -36,8 +36,9 @@ TOP = 1e12
 class Canonical:
     """See the equations above. D inputs, E outputs, F latents, S sites or L layers.
 
-    activation: name, one of ACTIVATIONS; options: its numbers. Strict: a threshold keeps
-        pre > threshold. 'batch_topk' without a threshold cannot encode alone.
+    activation: name, one of ACTIVATIONS; options: its numbers (and relu=False, see
+        rectified). Strict: a threshold keeps pre > threshold. 'batch_topk' without a
+        threshold cannot encode alone.
     threshold: [F] ([L, F]), in the units of pre. r_mag, b_mag: [F], gated: the magnitude is
         exp(r_mag) (pre - b_enc) + b_mag, and pre > 0 is the gate.
     score: 'value', or 'norm' where the activation ranks and cuts pre * ||w_dec||.
@@ -66,6 +67,12 @@ class Canonical:
     output_shift: Any = 0.0
     kind: str = 'single'
     provenance: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def rectified(self) -> bool:
+        """False for a top-k that keeps the negative values it ranks (options
+        relu=False)."""
+        return bool(self.options.get('relu', True))
 
     @property
     def features(self) -> int:

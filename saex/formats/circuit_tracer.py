@@ -3,7 +3,9 @@
 
 Per layer: W_enc [F, D], W_dec [F, D], W_skip as x W_skip^T, activation_function.threshold,
 k. Across layers, grouped by source layer: W_enc_i [F, D], W_dec_i [F, L - i, D]; a skip
-there is x W_skip, not transposed. *Checked* against the source of the library, not run.
+there is x W_skip, not transposed. Top-k here keeps negative
+values, and its loader refuses its own files with k. *Checked* against the library's
+classes.
 """
 import pathlib
 import re
@@ -38,9 +40,10 @@ def read(place: Place, activation: str | None = None) -> Canonical:
     require(level is None or level.size == len(b_enc), f'{where}: a threshold of shape '
             f'{getattr(level, "shape", None)} for {len(b_enc)} latents')
     if level is not None:
+        _positive(level, where)
         parts['threshold'] = level.reshape(-1)
     if 'k' in t:
-        parts['options'] = {'k': int(np.asarray(t['k']).reshape(-1)[0])}
+        parts['options'] = {'k': int(np.asarray(t['k']).reshape(-1)[0]), 'relu': False}
     if 'W_skip' in t:
         parts['w_skip'] = flipped(t['W_skip'], f'{where}: W_skip')
     return checked(Canonical(
@@ -55,8 +58,7 @@ def write(path: str | pathlib.Path, c: Canonical) -> None:
             'circuit-tracer: only transcoders can be written')
     c = fold.to_jumprelu(c) if c.activation in ('batch_topk', 'gated') else c
     c = fold.fold(fold.unit_norm(c) if c.score == 'norm' else c)
-    require(c.activation in ('relu', 'jumprelu', 'topk'),
-            f'circuit-tracer has no {c.activation}')
+    require(c.activation in ('relu', 'jumprelu'), f'circuit-tracer loads no {c.activation}')
     path = pathlib.Path(path)
     if c.kind == 'cross_layer':
         _write_cross(path, c)
@@ -70,11 +72,15 @@ def write(path: str | pathlib.Path, c: Canonical) -> None:
     t = {'W_enc': c.w_enc.T, 'W_dec': c.w_dec, 'b_enc': c.b_enc, 'b_dec': c.b_dec}
     if c.activation == 'jumprelu':
         t['activation_function.threshold'] = c.threshold
-    if c.activation == 'topk':
-        t['k'] = np.array(c.options['k'])
     if c.w_skip is not None:
         t['W_skip'] = c.w_skip.T
     files.write_tensors(path, t)
+
+
+def _positive(level, where) -> None:
+    """The library keeps pre > threshold without a ReLU: below 0 that would be another
+    rule."""
+    require(bool(np.all(np.asarray(level) >= 0)), f'{where}: a threshold below 0')
 
 
 def _config(place: Place) -> dict:
@@ -96,6 +102,8 @@ def _read_cross(place: Place) -> Canonical:
                                                for v in cut),
             f'{where}: thresholds of some '
             'layers are missing or of another size')
+    for level in cut:
+        _positive(0 if level is None else level, where)
     skips = [t.get(f'W_skip_{i}') for i, t in enumerate(enc)]
     return checked(Canonical(
         w_enc=np.stack([flipped(r[0], where) for r in rows]),

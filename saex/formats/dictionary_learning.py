@@ -86,6 +86,7 @@ def write(directory: str | pathlib.Path, c: Canonical) -> None:
     require(c.kind == 'single' and c.w_skip is None and c.w_glu is None and c.rows == 'none'
             and c.d_in == c.d_out,
             'dictionary_learning: only a plain autoencoder can be written')
+    require(c.rectified, 'top-k that keeps negative values has no form there')
     c = fold.unit_norm(c) if c.score == 'norm' else c
     require(c.activation in WRITTEN, f'dictionary_learning has no {c.activation}')
     name, c = WRITTEN[c.activation], fold.fold(c)

@@ -70,7 +70,7 @@ def _activate(c: Canonical, pre):
         keep = np.argsort(-np.abs(pre) if signed else -pre, axis=-1, kind='stable')
         mask = np.zeros(pre.shape, bool)
         np.put_along_axis(mask, keep[..., :c.options['k']], True, axis=-1)
-        return np.where(mask, pre if signed else np.maximum(pre, 0), 0)
+        return np.where(mask, np.maximum(pre, 0) if c.rectified and not signed else pre, 0)
     if c.activation == 'groupmax':
         groups = np.maximum(pre, 0).reshape(*pre.shape[:-1], c.options['k'], -1)
         best = np.argmax(groups, -1)[..., None] == np.arange(groups.shape[-1])

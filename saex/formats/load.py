@@ -80,7 +80,8 @@ def recognise(place: Place) -> str:
                           f'({", ".join(below[:4])}'
                           f'{", ..." if len(below) > 4 else ""}): name one')
     keys = sorted(map(str, place.keys))
-    require(not any(k.startswith('params/') for k in keys), f'{place.path}: a composition of '
+    require(not any(k.startswith('params/') for k in keys),
+            f'{place.path}: a composition of '
             "saex's own; saex.from_pretrained opens it")
     if {'W_enc', 'W_dec'} <= place.keys:
         shape = place.arrays['W_enc'].shape

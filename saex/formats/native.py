@@ -191,6 +191,8 @@ def section(c: Canonical, options: Mapping) -> tuple[dict, Canonical]:
             'with a skip, from a file; encode, decode and the writers work')
     require(c.rows == 'none' or c.rows == 'layer_norm' and c.kind == 'single',
             f'saex has no transform for rows {c.rows!r}')
+    require(c.rectified or selector is not None, 'saex trains no top-k that keeps negative '
+            'values; pass another as selector')
     c = fold.unit_norm(c) if c.score == 'norm' else c
     if c.activation == 'gated' and (selector is not None or c.kind != 'single'):
         c = fold.to_jumprelu(c)

@@ -118,6 +118,7 @@ def _written(c: Canonical) -> tuple[Canonical, dict, dict]:
     require(c.kind == 'single' and c.w_glu is None, f'SAELens has no {c.kind} dictionary'
             + (' with a gated linear unit' if c.w_glu is not None else ''))
     require(c.rows in ('none', 'layer_norm'), f'SAELens: rows {c.rows!r} are not written')
+    require(c.rectified, 'top-k that keeps negative values has no form there')
     if c.activation == 'batch_topk':
         c = fold.to_jumprelu(c)
     if c.score == 'norm':

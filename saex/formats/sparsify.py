@@ -54,6 +54,7 @@ def write(directory: str | pathlib.Path, c: Canonical) -> None:
             'sparsify: only a plain dictionary can be written')
     require(c.activation in ('topk', 'groupmax'), f'sparsify has top-k and group-max, not '
             f'{c.activation}')
+    require(c.rectified, 'top-k that keeps negative values has no form there')
     require(c.d_in == c.d_out, 'sparsify: the target must be as wide as the input')
     transcode, k = c.w_skip is not None, c.options['k']
     c = fold.fold(c)

@@ -42,7 +42,8 @@ SCALES = {'input_scale': 0.4, 'input_shift': 0.3, 'output_scale': 2.0, 'output_s
     ex.canonical('relu', d_out=4), ex.canonical('jumprelu', d_out=4, **SCALES),
     ex.canonical('topk', w_skip=np.random.default_rng(0).normal(size=(5, 5))),
     ex.canonical('jumprelu', d_out=4, w_skip=np.random.default_rng(0).normal(size=(5, 4)),
-                 **SCALES)], ids=lambda c: f'{c.activation}-{c.d_out}-{c.w_skip is not None}')
+                 **SCALES)],
+                         ids=lambda c: f'{c.activation}-{c.d_out}-{c.w_skip is not None}')
 def test_transcoders_there_and_back(c):
     built, x = native.to_dictionary(c), ex.rows(c)
     np.testing.assert_allclose(apply(built, 'encode', x).dense(), c.encode(x), atol=5e-5)
@@ -56,7 +57,8 @@ SITES = dict(input_scale=np.float32([[0.5], [1.0], [2.0]]),
 
 @pytest.mark.parametrize('c', [
     ex.crosscoder('relu', e=5, **SITES), ex.crosscoder('jumprelu', e=5),
-    ex.crosscoder('topk'), ex.cross_layer(), ex.cross_layer(**SITES)], ids=lambda c: f'{c.kind}-{c.activation}')
+    ex.crosscoder('topk'), ex.cross_layer(), ex.cross_layer(**SITES)],
+                         ids=lambda c: f'{c.kind}-{c.activation}')
 def test_sites_and_layers_become_trainable(c):
     built, x = native.to_dictionary(c), ex.rows(c)
     codes = apply(built, 'encode', x).dense()

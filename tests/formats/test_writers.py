@@ -42,7 +42,6 @@ def test_gemma_scope(c, tmp_path):
 
 @pytest.mark.parametrize('c', [
     ex.canonical('relu'), ex.canonical('jumprelu', **saex_side.SCALED),
-    ex.canonical('topk'),
     ex.canonical('jumprelu', w_skip=np.random.default_rng(0).normal(size=(5, 5)))],
     ids=lambda c: f'{c.activation}-{c.w_skip is not None}')
 def test_circuit_tracer_per_layer(c, tmp_path):
@@ -70,6 +69,9 @@ def test_circuit_tracer_cross_layer(activation, tmp_path):
     (dictionary_learning.write, ex.canonical('groupmax'), 'no groupmax'),
     (dictionary_learning.write, ex.canonical('topk', d_out=4), 'plain autoencoder'),
     (circuit_tracer.write, ex.canonical('relu'), 'layer_N'),
+    (circuit_tracer.write, ex.canonical('topk'), 'loads no topk'),
+    *((write, ex.canonical('topk', options={'k': 3, 'relu': False}), 'negative values')
+      for write in (saelens.write, sparsify.write, dictionary_learning.write)),
     (circuit_tracer.write, ex.cross_layer(skip=True), 'no skip')])
 def test_what_a_format_cannot_hold_is_refused(write, c, said, tmp_path):
     with pytest.raises(FormatError, match=said):
