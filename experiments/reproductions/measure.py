@@ -4,12 +4,15 @@ The seeds are vmapped and the steps scanned, so that a recipe is compiled once. 
 its own planted dictionary (unless the world fixes it), rows and initial parameters.
 """
 import importlib
+import math
 import time
 from typing import Any, Mapping
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import stats
 
 from saex import config, experiment
 from saex.evals import runner
@@ -17,8 +20,10 @@ from saex.evals.acts.reconstruction import Reconstruction
 from saex.evals.acts.sparsity import Sparsity
 from saex.evals.dictionary import DictionaryCoder
 from saex.evals.labelled.recovery import Recovery
-from saex.ops import matching, stats
+from saex.ops import matching
+from saex.ops import stats as evals_stats
 from saex.train import step
+from saex.types import Context
 
 ROWS = 4096
 
@@ -60,7 +65,7 @@ def run(member: Mapping, world: Mapping, seeds: tuple, data: Mapping) -> dict:
         atoms.append(np.asarray(coder.atoms()))
         values['skipped'] = float(states.skipped[i, 0])
         for name, value in values.items():
-            found.setdefault(name, []).append(value)
+            found.setdefault(name, []).append(value if math.isfinite(value) else None)
     if world.get('fixed'):
         found['stability'] = stability(atoms)
     found['seconds'] = time.monotonic() - began
@@ -84,8 +89,8 @@ def train(made: Any, data: Mapping, seeds: tuple) -> Any:
 
 def evaluate(coder: DictionaryCoder, source: Any, seed: int, world: Mapping) -> dict:
     """Metrics on fresh rows: those of the evaluations; rare_cosine, the mean best cosine of the
-    rarest quarter of the features; worst_error; and with labels own_label_f1 (latent c for
-    label c) and best_label_f1 (the best latent for each label), means over labels."""
+    rarest quarter of the features; worst_error; and with labels own_label_* (latent c for
+    label c) and best_label_* (the best latent for each label), means over labels."""
     rows = source.rows(jax.random.fold_in(jax.random.key(1234), seed), ROWS)
     rows = {k: np.asarray(v) for k, v in rows.items()}
     signed = not world['source'].get('signed', 0.0)
@@ -98,12 +103,27 @@ def evaluate(coder: DictionaryCoder, source: Any, seed: int, world: Mapping) -> 
     found['rare_cosine'] = float(np.mean(cosine[3 * len(cosine) // 4:]))
     found['worst_error'] = _worst(coder, rows)
     if 'labels' in rows:
-        on = np.asarray(coder.codes(rows)) > 0
-        f1 = stats.f1(on.T @ rows['labels'], on.sum(0)[:, None], rows['labels'].sum(0))
-        own = np.arange(rows['labels'].shape[1])
-        found |= {'own_label_f1': float(f1[own, own].mean()),
-                  'best_label_f1': float(f1.max(axis=0).mean())}
+        found |= _detection(coder, rows)
     return found
+
+
+def _detection(coder: DictionaryCoder, rows: Mapping) -> dict:
+    """Firing (F1) and pre-activations (AUC) as detectors of the labels."""
+    labels, own = rows['labels'], np.arange(rows['labels'].shape[1])
+    on = (np.asarray(coder.codes(rows)) > 0).astype(float)
+    pre = np.asarray(nn.apply(_pre, coder.model)(coder.variables, rows['x']))
+    f1 = evals_stats.f1(on.T @ labels, on.sum(0)[:, None], labels.sum(0))
+    ranks, positives = stats.rankdata(pre, axis=0), labels.sum(0)
+    above = ranks.T @ labels - positives * (positives + 1) / 2
+    auc = above / (positives * (len(pre) - positives))
+    return {f'{who}_label_{name}': float(v[own, own].mean() if who == 'own' else
+                                         v.max(axis=0).mean())
+            for name, v in (('f1', f1), ('auc', auc)) for who in ('own', 'best')}
+
+
+def _pre(model, x):
+    inside = model.to_inside(x)
+    return model.encoder(inside, Context(dictionary=model, x=inside)).dense()
 
 
 def _worst(coder: DictionaryCoder, rows: Mapping) -> float:

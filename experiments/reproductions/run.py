@@ -8,6 +8,7 @@ in the workdir), then writes results.json, table.md and frontier.svg beside this
 """
 import hashlib
 import json
+import os
 import pathlib
 import platform
 import sys
@@ -35,7 +36,7 @@ def main(_):
     found = {(w, claims.label(m)): json.loads(path.read_text()) for w, m in wanted
              if (path := file(folder, w, worlds.WORLDS[w], m)).is_file()}
     report.write(HERE if not FLAGS.only else folder, chosen, found, command=COMMAND,
-                 seeds=SEEDS, machine=f'{platform.machine()}, {_processor()}')
+                 seeds=SEEDS, machine=_machine())
 
 
 def train(folder, name, world, members):
@@ -60,11 +61,13 @@ def file(folder, name, world, member):
     from experiments.reproductions import measure
 
     text = json.dumps([measure.section(member, world), world, SEEDS], sort_keys=True)
-    return folder / f'{name}-{member["recipe"]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json'
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return folder / f'{name}-{member["recipe"]}-{digest}.json'
 
 
-def _processor():
-    return platform.processor() or 'CPU'
+def _machine():
+    return (f'{platform.machine()}, {os.cpu_count()} cores at a load of '
+            f'{os.getloadavg()[2]:.0f}')
 
 
 if __name__ == '__main__':

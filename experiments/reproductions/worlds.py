@@ -16,6 +16,7 @@ WORLDS = {
     'varied': world(correlation_rank=2, correlation=0.6),           # rows of unequal L0
     'signed': world(signed=1.0, training=dict(features=64)),        # both poles fire
     'low_rank': world(subspace=12, features=48),
+    'narrow': world(subspace=12, features=48, training=dict(features=48)),
     'hierarchy': world(branching=3, depth=2, exclusive=True),
     'noisy': world(noise=0.3),
     'blocks': world(correlation_rank=8, correlation=0.9),
