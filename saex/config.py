@@ -184,7 +184,8 @@ def section(value: Any, where: str) -> dict:
     if isinstance(value, str):
         return {'name': value}
     if not hasattr(value, 'keys'):
-        raise ConfigError(f"{where}: expected a section such as dict(name='...'), got {value!r}")
+        raise ConfigError(f"{where}: expected a section such as dict(name='...'), "
+                          f'got {value!r}')
     return dict(value)
 
 

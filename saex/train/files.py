@@ -10,7 +10,7 @@ from typing import Any
 
 
 def write_atomic(path: pathlib.Path, data: bytes) -> None:
-    """Writes by a temporary name, fsync and rename; a kill leaves the old file or the new."""
+    """Writes by a temporary name, fsync and rename: a kill leaves the old or the new."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + '.tmp')
@@ -48,9 +48,10 @@ def locked(directory: pathlib.Path):
 
 def name_problem(name: Any) -> str | None:
     """Why `name` cannot name a folder of a run, or None."""
-    if not isinstance(name, str) or not re.fullmatch(r'[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}', name):
-        return (f'{str(name)[:40]!r} cannot name a folder; use 1 to 100 letters, digits, _, - '
-                'and ., not first a - or a .')
+    allowed = r'[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}'
+    if not isinstance(name, str) or not re.fullmatch(allowed, name):
+        return (f'{str(name)[:40]!r} cannot name a folder; use 1 to 100 letters, digits, _, '
+                '- and ., not first a - or a .')
     return None
 
 

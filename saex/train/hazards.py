@@ -43,12 +43,12 @@ def find(recipe: Any, where: str) -> tuple[list[str], list[str]]:
     for label, each in events.items():
         times = np.arange(each.every, section['steps'] + 1, each.every)
         if not np.any(each.due(times)):
-            errors.append(f'{where}.events.{label}: never fires in {section["steps"]} steps; '
-                          'lower every, or widen start and stop')
+            errors.append(f'{where}.events.{label}: never fires in {section["steps"]} '
+                          'steps; lower every, or widen start and stop')
     if recipe.model.dead_after >= rows:
-        warnings += [f'{where}.{at}: no latent can be dead before {recipe.model.dead_after:,} '
-                     f'rows and the run has {rows:,}; lower dictionary.dead_after'
-                     for at in _users_of_dead(section)]
+        warnings += [f'{where}.{at}: no latent can be dead before '
+                     f'{recipe.model.dead_after:,} rows and the run has {rows:,}; lower '
+                     'dictionary.dead_after' for at in _users_of_dead(section)]
     schedule = section['optim'].get('schedule', {})
     warmup = schedule.get('warmup', 0) if not isinstance(schedule, str) else 0
     if warmup > section['steps'] // 2:
@@ -71,18 +71,20 @@ def shape(config: Mapping) -> list[str]:
     problems = []
     for where, (section, keys) in sections.items():
         if not hasattr(section, 'keys'):
-            problems.append(f'{where}: expected a section of keys and values, got {section!r}')
+            problems.append(f'{where}: expected a section of keys and values, '
+                            f'got {section!r}')
         else:
             problems += [f'{where}.{k}: missing' for k in keys if k not in section]
     if type(config.get('seed', 0)) is not int:
         problems.append(f'seed: expected int, got {config["seed"]!r}')
     if not isinstance(config.get('sinks', ()), (list, tuple)):
-        problems.append(f'sinks: expected a list of names or sections, got {config["sinks"]!r}')
+        problems.append('sinks: expected a list of names or sections, '
+                        f'got {config["sinks"]!r}')
     if 'subject' in config and 'world' not in config:
         problems.append('world: missing; a subject needs one')
     if 'subject' in config and has(config.get('source'), 'seed'):
-        problems.append('source.seed: unused with a subject, whose activations follow seed; '
-                        'leave it out')
+        problems.append('source.seed: unused with a subject, whose activations follow '
+                        'seed; leave it out')
     return problems
 
 

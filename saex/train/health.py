@@ -25,24 +25,27 @@ class Watch:
         was not looked at yet; values: all metrics of `step`."""
         found = {}
         for key in WATCHED:
-            usual = statistics.median(self._past[key]) if len(self._past[key]) >= WARM else 0
+            past = self._past[key]
+            usual = statistics.median(past) if len(past) >= WARM else 0
             for back, each in enumerate(reversed(since)):
                 value = each[key]
                 if math.isfinite(value) and usual > 0 and value > SPIKE * usual:
-                    found[key] = (f'{key} {value:.3g} at step {step - back} is '
-                                  f'{value / usual:.0f} times its usual {usual:.3g}; lower '
-                                  'optim.lr, set optim.clip, or look at the batch of this step')
-            self._past[key].extend(v for v in [values[key]] if math.isfinite(v))
+                    found[key] = (
+                        f'{key} {value:.3g} at step {step - back} is {value / usual:.0f} times '
+                        f'its usual {usual:.3g}; lower optim.lr, set optim.clip, or look at '
+                        'the batch of this step')
+            past.extend(v for v in [values[key]] if math.isfinite(v))
         skipped = values.get('details/skipped_updates', 0.0)
         if self._skipped is not None and skipped > self._skipped:
-            found['skipped'] = (f'{skipped - self._skipped:.0f} updates up to step {step} were '
-                                'not finite and were skipped; look at the data of these steps, '
-                                'or lower optim.lr')
+            found['skipped'] = (
+                f'{skipped - self._skipped:.0f} updates up to step {step} were not finite and '
+                'were skipped; look at the data of these steps, or lower optim.lr')
         self._skipped = skipped
         dead = values.get('sparsity/dead_fraction', 0.0)
         if dead > 0.5:
-            found['dead'] = (f'{dead:.0%} of the latents are dead at step {step}; add the term '
-                             'auxk, lower optim.lr or the sparsity, or use fewer features')
+            found['dead'] = (
+                f'{dead:.0%} of the latents are dead at step {step}; add the term auxk, lower '
+                'optim.lr or the sparsity, or use fewer features')
         new = [line for kind, line in found.items() if kind not in self._on]
         self._on = set(found)
         new = new[:max(MOST - self._given, 0)]

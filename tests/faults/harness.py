@@ -246,23 +246,25 @@ def page(faults: list[Fault], seconds: float) -> str:
     """The summary that is committed."""
     return f"""# Faults
 
-`make faults` kills real runs and damages what they leave, starts the same command again until
-it ends, and compares the bytes of the dictionaries with those of the run that nothing happened
-to. Every line of `faults.json` is one fault. Measured {time.strftime('%Y-%m-%d')} in
-{seconds / 60:.0f} minutes on {os.cpu_count()} shared CPU cores, with {platform.python_version()}
-and jax {env.version('jax')}; a step is logged each time and saved every five, and lost steps
-are those of all dictionaries of the run together (two of them, so at most ten by design).
+`make faults` kills real runs and damages what they leave, starts the same command again
+until it ends, and compares the bytes of the dictionaries with those of the run that nothing
+happened to. Every line of `faults.json` is one fault. Measured
+{time.strftime('%Y-%m-%d')} in {seconds / 60:.0f} minutes on {os.cpu_count()} shared CPU cores,
+with Python {platform.python_version()} and jax {env.version('jax')}. A step is logged each
+time and saved every five, and lost steps are those of all dictionaries of the run together
+(two of them, so at most ten by design).
 
 {table(faults)}
 
-A fault is survived when the run left with the exit code that is meant (0 after SIGTERM, 2 when
-the disk is full ...) and no traceback, the restart said from which step it goes on, and the
-final bytes are the same. *flip* changes one bit of one file of the newest checkpoint,
-*truncate*, *delete* and *empty step* say what they do; *flip subject* hits the cache of trained
-subjects; *torn log* and *torn config* cut the end of `metrics.jsonl` and `config.json`; *disk
-full* limits the size of the files that the run may write. Lost steps of a damaged checkpoint
-are those between it and the one before. Not in it: one of several processes that vanishes
-(saex runs in one), and accelerators.
+A fault is survived when the run left with the exit code that is meant (0 after SIGTERM, 2
+when the disk is full ...) and no traceback, the restart said from which step it goes on, and
+the final bytes are the same. *flip* changes one bit of one file of the newest checkpoint,
+*truncate*, *delete* and *empty step* say what they do; *flip subject* hits the cache of
+trained subjects; *torn log* and *torn config* cut the end of `metrics.jsonl` and
+`config.json`; *disk full* limits the size of the files that the run may write. Lost steps of
+a damaged checkpoint are those between it and the one before. Not in it: several processes
+(`tests/processes` stops one of two), stores of activations (`tests/data/store` harms each of
+their files) and accelerators.
 """
 
 

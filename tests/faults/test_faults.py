@@ -1,7 +1,7 @@
-"""The short form of `make faults`: the real command, killed and damaged by one fixed script.
+"""The short form of `make faults`: the real command, killed and damaged by a fixed script.
 
-Rows 1, 3, 5, 6, 7, 10, 50 and 54 of the table on processes of their own (test_table.py has the
-rest); the bytes at the end are those of the run that nothing happened to.
+Rows 1, 3, 6, 50 and 54 of the table on processes of their own (test_table.py has the rest);
+the bytes at the end are those of the run that nothing happened to.
 """
 import random
 
@@ -10,7 +10,8 @@ import pytest
 from tests.faults import harness
 
 SCRIPT = [('SIGKILL', 'save begins', 3), ('SIGTERM', 'step', 7), 'flip',
-          ('SIGKILL', 'manifest written, not renamed', 2), 'torn log', ('SIGINT', 'evaluate', 1)]
+          ('SIGKILL', 'manifest written, not renamed', 2), 'torn log',
+          ('SIGINT', 'evaluate', 1)]
 
 
 @pytest.fixture(scope='module')
