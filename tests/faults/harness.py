@@ -210,7 +210,7 @@ def chain(root: pathlib.Path, seed: int, whole: dict, rooms: bool = False,
     one = Chain(root, rng, rooms)
     ended = False
     while not ended and len(one.faults) < most:
-        for kind in rng.sample(DAMAGES, rng.randint(0, 3)):
+        for kind in rng.sample(DAMAGES, rng.randint(1, 4)):
             one.damage(kind)
         ended = one.strike()
     try:
@@ -290,7 +290,8 @@ def main(argv: list[str] | None = None) -> None:
                 shutil.rmtree(root)
                 seed += 1
                 print(f'{len(faults)} faults, {time.monotonic() - began:.0f} s', flush=True)
-                write(faults, time.monotonic() - began, asked.out)
+                if faults:
+                    write(faults, time.monotonic() - began, asked.out)
 
 
 def write(faults: list[Fault], seconds: float, out: pathlib.Path) -> None:
