@@ -14,7 +14,7 @@ from saex.subjects.network import Network
 
 MODEL = Decoder(vocab=7, context=6, layers=2, width=8, heads=2)
 TOKENS = jax.random.randint(jax.random.key(0), (3, 6), 1, 7)
-NETWORK = Network(MODEL, MODEL.init(jax.random.key(1), TOKENS)['params'])
+NETWORK = Network(MODEL, jax.jit(MODEL.init)(jax.random.key(1), TOKENS)['params'])
 SITE = 'blocks.0.resid_post'
 RUN = jax.jit(lambda changes: NETWORK.logits(TOKENS, edits=changes))
 X = jnp.array([[[3.0, 4.0], [-3.0, 1.0]]])
@@ -70,13 +70,16 @@ def test_latents(edit, expected):
     np.testing.assert_allclose(edit(X)[0], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize('edit', [
-    edits.add(SITE, jnp.ones(8), 0.0), edits.add_relative(SITE, jnp.ones(8), 0.0),
-    edits.multiply(SITE, 1.0), latents.edit_latents(SITE, Pair(), shift, 0.0),
-    latents.scale(SITE, Pair(), [0, 3], 1.0), latents.clamp_min(SITE, Pair(), 2, 0.0),
-    latents.gradient_toward(SITE, Pair(), jnp.ones(8), 0.1, 0)])
-def test_edits_that_do_nothing_are_bit_exact(edit):
-    np.testing.assert_array_equal(RUN((edit,)), RUN(()))
+def test_edits_that_do_nothing_are_bit_exact():
+    changes = (
+        edits.add(SITE, jnp.ones(8), 0.0), edits.add_relative(SITE, jnp.ones(8), 0.0),
+        edits.multiply(SITE, 1.0), latents.edit_latents(SITE, Pair(), shift, 0.0),
+        latents.scale(SITE, Pair(), [0, 3], 1.0), latents.clamp_min(SITE, Pair(), 2, 0.0),
+        latents.gradient_toward(SITE, Pair(), jnp.ones(8), 0.1, 0))
+    x = NETWORK.capture(TOKENS, SITE)
+    for edit in changes:
+        np.testing.assert_array_equal(edit(x), x)
+    np.testing.assert_array_equal(RUN(changes), RUN(()))
 
 
 @pytest.mark.parametrize('transform', ['standardise', 'scale'])
@@ -86,7 +89,7 @@ def test_a_dictionary_as_the_coder(transform):
                                  selector=dict(name='topk', k=4)), 8)
     x = NETWORK.capture(TOKENS, SITE)
     rows = x.reshape(-1, 8)
-    variables = made.init(jax.random.key(3), rows)
+    variables = jax.jit(made.init)(jax.random.key(3), rows)
     coder = DictionaryCoder(made, variables['params'], variables['stats'])
     same = latents.scale(SITE, coder, jnp.arange(16), 1.0)
     np.testing.assert_array_equal(RUN((same,)), RUN(()))
@@ -124,7 +127,7 @@ def test_sweeping_a_strength_compiles_once_and_where_is_exact():
         np.testing.assert_array_equal(np.delete(moved, 2, 1), 0)
     assert run._cache_size() == 1
     logits = jax.vmap(lambda s: NETWORK.logits(TOKENS, (edits.add(SITE, jnp.ones(8), s),)))
-    assert logits(jnp.arange(3.0)).shape == (3, 3, 6, 7)
+    assert jax.eval_shape(logits, jnp.arange(3.0)).shape == (3, 3, 6, 7)
 
 
 MASK = np.array([[1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]])
@@ -175,7 +178,7 @@ def test_a_mask_that_does_not_fit_is_named():
 
 
 def test_gradients_equal_finite_differences():
-    sites = ['embed', 'blocks.0.attn_q', 'blocks.1.attn_pattern', 'blocks.1.mlp_act', 'logits']
+    sites = ['blocks.0.attn_q', 'blocks.1.attn_pattern', 'logits']
 
     def metric(logits):
         return jnp.sum(jnp.sin(logits[:, -1]))

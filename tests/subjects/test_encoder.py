@@ -15,32 +15,34 @@ IMAGE = Encoder(patch=4, image=8, cls=True, pool='attention', head='pooled', out
 TOKENS = jax.random.randint(jax.random.key(0), (3, 6), 0, 7)
 PIXELS = jax.random.normal(jax.random.key(0), (2, 8, 8, 3))
 CASES = [(TEXT, TOKENS), (IMAGE, PIXELS)]
+PARAMS = {m: jax.jit(m.init)(jax.random.key(1), *m.example()) for m, _ in CASES}
 
 
 @pytest.mark.parametrize('model, inputs', CASES, ids=['text', 'image'])
 def test_every_site_is_captured_and_identity_edits_are_bit_exact(model, inputs):
-    params = model.init(jax.random.key(1), *model.example())
-    plain, _ = model.apply(params, inputs)
-    result, held = model.apply(params, inputs, capture=model.sites())
+    params = PARAMS[model]
+    run = jax.jit(model.apply, static_argnames='capture')
+    plain, _ = run(params, inputs)
+    result, held = run(params, inputs, capture=model.sites())
     assert set(held) == set(model.sites()) and not model.problems()
     length = held['embed'].shape[1]
     assert all(v.shape[-1] == (length if s.endswith('attn_pattern') else model.site_width(s))
                for s, v in held.items())
     same = [edits.identity(s) for s in model.sites()]
-    np.testing.assert_array_equal(model.apply(params, inputs, edits=same)[0], plain)
+    np.testing.assert_array_equal(run(params, inputs, edits=same)[0], plain)
     np.testing.assert_array_equal(result, plain)
     np.testing.assert_array_equal(held['logits'], plain)
 
 
 def test_both_directions_and_padding_is_inert():
-    params = TEXT.init(jax.random.key(1), TOKENS)
+    run = jax.jit(lambda t, mask=None: TEXT.apply(PARAMS[TEXT], t, mask=mask)[0])
     mask = jnp.ones((3, 6)).at[0, 4:].set(0).at[1, :2].set(0)
     other = jnp.where(mask > 0, TOKENS, (TOKENS + 1) % 7)
-    a, b = (TEXT.apply(params, t, mask=mask)[0] for t in (TOKENS, other))
+    a, b = (run(t, mask) for t in (TOKENS, other))
     np.testing.assert_array_equal(a[mask > 0], b[mask > 0])
-    alone, _ = TEXT.apply(params, TOKENS[1:2, 2:])
+    alone = run(TOKENS[1:2, 2:])
     np.testing.assert_allclose(a[1, 2:], alone[0], atol=1e-6)
-    changed = TEXT.apply(params, TOKENS.at[2, 5].set((TOKENS[2, 5] + 1) % 7), mask=mask)[0]
+    changed = run(TOKENS.at[2, 5].set((TOKENS[2, 5] + 1) % 7), mask)
     assert np.abs(changed[2, 0] - a[2, 0]).max() > 1e-4
 
 
@@ -64,8 +66,7 @@ def test_problems(fields, line):
 
 
 def test_wrong_inputs_are_named():
-    params = TEXT.init(jax.random.key(1), TOKENS)
     with pytest.raises(config.ConfigError, match='9 positions; the subject has 6'):
-        TEXT.apply(params, jnp.zeros((1, 9), int))
+        TEXT.apply(PARAMS[TEXT], jnp.zeros((1, 9), int))
     with pytest.raises(config.ConfigError, match=r'expected \[n, H, W, 3\], got \[2, 3, 8, 8'):
-        IMAGE.apply(IMAGE.init(jax.random.key(1), PIXELS), PIXELS.transpose(0, 3, 1, 2))
+        IMAGE.apply(PARAMS[IMAGE], PIXELS.transpose(0, 3, 1, 2))
