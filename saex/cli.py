@@ -171,6 +171,8 @@ def _dry_run(made: experiment.Plan, config: Any) -> None:
             x.shape, x.dtype, sharding=home), state, homes)
         batch = {k: jax.ShapeDtypeStruct((size, *shape), 'float32', sharding=placement.rows)
                  for k, shape in recipe.rows.items()}
+        batch |= jax.tree.map(lambda s: jax.ShapeDtypeStruct(
+            s.shape, s.dtype, sharding=placement.rows), recipe.beside)
         with select.on_mesh(placement.mesh):
             compiled = jax.jit(step.make(recipe.problem, recipe.optimizer), donate_argnums=0,
                                out_shardings=(homes, None)).lower(state, batch, key).compile()

@@ -57,13 +57,15 @@ DICTIONARY_KEYS = {'dictionary', 'init', 'losses', 'optim', 'events', 'steps', '
 
 @dataclasses.dataclass
 class Recipe:
-    """One dictionary's parts, built. rows: the shape of a row of each key of its batches."""
+    """One dictionary's parts, built. rows: the shape of a row of each key of its batches;
+    beside: shapes of what its batches have that is not by rows."""
     problem: Any
     optimizer: Any
     model: Any
     section: dict
     rows: dict[str, tuple]
     stop: Any = None
+    beside: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -123,7 +125,7 @@ def plan(config: Mapping) -> Plan:
     spec = source.spec if source is not None else {'d_in': 64}
     problems += [f'dictionaries: {line}' for line in
                  map(files.name_problem, config['dictionaries']) if line]
-    recipes = {name: attempt(_recipe, section, spec, f'dictionaries.{name}')
+    recipes = {name: attempt(_recipe, section, spec, source, f'dictionaries.{name}')
                for name, section in config['dictionaries'].items()}
     sinks = [attempt(config_lib.build, 'saex.train.sinks', sink, where=f'sinks[{i}]')
              for i, sink in enumerate(config.get('sinks', ()))]
@@ -140,6 +142,9 @@ def plan(config: Mapping) -> Plan:
         problems += [f'dictionaries.{name}.{line}' for line in placement.problems(
             recipe.section['batch_size'], recipe.model.features,
             loop_options['batch_parts'])] if recipe else []
+        if recipe and recipe.beside and ('mesh' in config or loop_options['batch_parts'] != 1):
+            problems.append(f'dictionaries.{name}: {", ".join(recipe.beside)} of its batches '
+                            'have no rows to split; leave out mesh and batch_parts')
     warnings = []
     for name, recipe in recipes.items():
         if recipe is not None:
@@ -157,7 +162,7 @@ def _counts(section: Mapping, where: str) -> list[str]:
             if type(section.get(k)) is not int or section[k] < 1]
 
 
-def _recipe(section: Mapping, spec: Mapping, where: str) -> Recipe:
+def _recipe(section: Mapping, spec: Mapping, source: Any, where: str) -> Recipe:
     problems = [f'{where}.{k}: unknown; {config_lib.suggest(k, DICTIONARY_KEYS)}'
                 for k in section if k not in DICTIONARY_KEYS]
     problems += _counts(section, where)
@@ -187,9 +192,10 @@ def _recipe(section: Mapping, spec: Mapping, where: str) -> Recipe:
     if problems:
         raise config_lib.ConfigError(problems)
     problem = dictionary.problem(built['model'], goal, built['init'], section['batch_size'],
-                                 built['events'])
+                                 built['events'], getattr(source, 'tail', None))
+    beside = getattr(source, 'beside_rows', lambda size: {})(section['batch_size'])
     return Recipe(problem, built['optim'], built['model'], dict(section), _rows(spec),
-                  built['stop'])
+                  built['stop'], beside)
 
 
 def _rows(spec: Mapping) -> dict[str, tuple]:

@@ -16,8 +16,10 @@ SAMPLE_BATCHES = 8
 
 
 def problem(model: Dictionary, objective: Objective, initialise: Callable,
-            batch_size: int, events: Mapping[str, event.Event] = {}) -> Problem:
-    """The problem of fitting `model` by `objective` from `initialise`d parameters.
+            batch_size: int, events: Mapping[str, event.Event] = {},
+            subject: Callable | None = None) -> Problem:
+    """The problem of fitting `model` by `objective` from `initialise`d parameters; subject
+    is the frozen network's tail (types.Context), for the losses that need it.
 
     The transform and the initial parameters are fitted on the first batches of the
     source (a pure function of its seed, so a restart finds the same).
@@ -37,7 +39,7 @@ def problem(model: Dictionary, objective: Objective, initialise: Callable,
 
         def run(module):
             ctx = Context(dictionary=module, batch=batch, mask=batch.get('mask'), step=step,
-                          key=key, train=True)
+                          key=key, train=True, subject=subject)
             out = module(batch['x'], ctx)
             total, terms = objective(out, ctx, weights)
             metrics = describe(module, out, ctx.mask)
@@ -60,7 +62,8 @@ def problem(model: Dictionary, objective: Objective, initialise: Callable,
 def _wide(batch: Mapping) -> dict:
     """The batch with the 16-bit values of a store in float32."""
     narrow = (jnp.bfloat16, jnp.float16)
-    return {k: v.astype(jnp.float32) if v.dtype in narrow else v for k, v in batch.items()}
+    return {k: v.astype(jnp.float32) if getattr(v, 'dtype', '') in narrow else v
+            for k, v in batch.items()}
 
 
 def initialise_on(model: Dictionary, initialise: Callable, key, sample, target=None
