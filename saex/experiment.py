@@ -138,16 +138,12 @@ def plan(config: Mapping) -> Plan:
     if jax.process_count() > 1 and 'mesh' not in config:
         problems.append(f'mesh: missing; {jax.process_count()} processes need one, such as '
                         f'dict(data={jax.device_count()})')
-    for name, recipe in recipes.items():
-        problems += [f'dictionaries.{name}.{line}' for line in placement.problems(
-            recipe.section['batch_size'], recipe.model.features,
-            loop_options['batch_parts'])] if recipe else []
-        if recipe and recipe.beside and ('mesh' in config or loop_options['batch_parts'] != 1):
-            problems.append(f'dictionaries.{name}: {", ".join(recipe.beside)} of its batches '
-                            'have no rows to split; leave out mesh and batch_parts')
     warnings = []
     for name, recipe in recipes.items():
         if recipe is not None:
+            problems += [f'dictionaries.{name}.{line}' for line in placement.problems(
+                recipe.section['batch_size'], recipe.model.features,
+                loop_options['batch_parts'], recipe.beside)]
             errors, more = hazards.find(recipe, f'dictionaries.{name}')
             problems, warnings = problems + errors, warnings + more
     if problems:

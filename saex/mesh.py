@@ -78,9 +78,14 @@ class Placement:
         """How many parts the latents are split in."""
         return 1 if self.mesh is None else self.mesh.shape['model']
 
-    def problems(self, rows: int, features: int, parts: int = 1) -> list[str]:
-        """What of a batch of `rows` and `features` latents does not fit the mesh."""
+    def problems(self, rows: int, features: int, parts: int = 1, beside: Any = ()
+                 ) -> list[str]:
+        """What of a batch of `rows` and `features` latents does not fit the mesh; beside:
+        names of what it has that is not by rows."""
         found = []
+        if beside and (self.mesh is not None or parts != 1):
+            found.append(f'batch_size: {", ".join(beside)} of a batch have no rows to split; '
+                         'leave out mesh and batch_parts')
         if type(parts) is int and parts > 0 and rows % parts:
             found.append(f'batch_size: {rows} does not divide by batch_parts, {parts}')
         if self.mesh is None:

@@ -64,7 +64,7 @@ def test_end_to_end_lowers_the_divergence(source, name, options):
 
 
 def test_other_sources_and_meshes_are_refused():
-    with pytest.raises(config.ConfigError, match='tokens, subject of its batches have no rows'):
+    with pytest.raises(config.ConfigError, match='tokens, subject of a batch have no rows'):
         plan('e2e', mesh=dict(data=2))
     with pytest.raises(config.ConfigError, match='kl needs subject'):
         plan('e2e_batch_topk', source='harvest')
