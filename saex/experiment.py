@@ -57,8 +57,7 @@ DICTIONARY_KEYS = {'dictionary', 'init', 'losses', 'optim', 'events', 'steps', '
 
 @dataclasses.dataclass
 class Recipe:
-    """One dictionary's parts, built. rows: the shape of a row of each key of its batches;
-    beside: shapes of what its batches have that is not by rows."""
+    """One dictionary's parts, built. rows: shapes of a batch's rows; beside: of the rest."""
     problem: Any
     optimizer: Any
     model: Any
@@ -109,15 +108,12 @@ def plan(config: Mapping) -> Plan:
             model = attempt(load.model, section['checkpoint'], section.get('family'))
         else:
             model = attempt(config_lib.build, 'saex.subjects', section['model'],
-                            where='subject.model', vocab=world.vocab,
-                            context=world.context)
+                            where='subject.model', vocab=world.vocab, context=world.context)
             bad = _counts(section, 'subject')
             problems += bad
             optimizer = None if bad else attempt(chain.build, section['optim'],
                                                  section['steps'], 'subject.optim')
-    shared = {}
-    if model is not None:
-        shared = {'world': world, 'subject': Network(model)}
+    shared = {} if model is None else {'world': world, 'subject': Network(model)}
     source = None
     if 'subject' not in config or model is not None:
         source = attempt(config_lib.build, 'saex.data.sources', config['source'],
