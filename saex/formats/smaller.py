@@ -4,7 +4,8 @@ e2e_sae: samples_N.pt, SITE.encoder.0.weight [F, D], SITE.decoder.weight [D, F],
     unit-normed at use. Goodfire: encoder_linear, decoder_linear, relu. Qwen Scope:
     layerN.sae.pt, W_enc [F, D], W_dec [D, F], top-k whose k stands in the name of the
     repository. neverix/saex: hidden = relu(pre) s; whether b_dec is subtracted is not in
-    the file. *Reconstructed* from their sources; nothing here was run against them.
+    the file. e2e_sae is *checked* against its own class, Goodfire and Qwen Scope against
+SAELens's loaders; neverix/saex is *reconstructed* from its source.
 """
 import math
 import re
@@ -83,9 +84,11 @@ def claims_neverix(place: Place) -> bool:
 
 
 def read_neverix(place: Place, subtract_b_dec: bool | None = None, k: int | None = None,
-                 encoder_bias: bool | None = None) -> Canonical:
+                 encoder_bias: bool | None = None, norm_input: str | None = None
+                 ) -> Canonical:
     """subtract_b_dec, encoder_bias: the trainer's remove_decoder_bias and use_encoder_bias,
-    which the file does not hold; k: its topk_k."""
+    which the file does not hold; k: its topk_k; norm_input: 'none' or 'wes', where the file
+    holds no mean norm ('wes-mean-fixed' does)."""
     where, t = place.weights, place.arrays
     require(subtract_b_dec is not None and encoder_bias is not None,
             f'{where}: the file does not '
@@ -105,7 +108,10 @@ def read_neverix(place: Place, subtract_b_dec: bool | None = None, k: int | None
             'positive')
     root = math.sqrt(w_enc.shape[0])
     scaled = mean != 1 or target != 1
+    require(scaled or norm_input in ('none', 'wes'), f'{where}: its mean norm is 1: pass '
+            "norm_input='none', or 'wes' where each row was scaled by its own norm")
     parts = {'subtract_b_dec': subtract_b_dec,
+             'rows': 'unit_norm' if norm_input == 'wes' and not scaled else 'none',
              'input_scale': root / mean if scaled else 1.0,
              'output_scale': target / root if scaled else 1.0, 'w_dec': w_dec,
              'b_dec': b_dec,

@@ -216,6 +216,21 @@ def test_neverix_says_what_it_needs(gated, tmp_path):
            (codes @ v + c) * 4 / math.sqrt(D))
 
 
+def test_neverix_without_a_mean_norm_asks_for_its_norm(tmp_path):
+    w, b, v, c, _ = arrays()
+    path = write(tmp_path, 'sae_weights.safetensors', {}, 'cfg.json', W_enc=w, b_enc=b,
+                 scaling_factor=np.ones(F), W_dec=v, b_dec=c, s_gate=np.zeros(F),
+                 b_gate=np.zeros(F), mean_norm=np.float32(1), tgt_mean_norm=np.float32(1))
+    said = dict(subtract_b_dec=True, encoder_bias=True)
+    with pytest.raises(FormatError, match="norm_input='none'"):
+        load.load(path, **said)
+    scale = math.sqrt(D) / np.linalg.norm(X, axis=1, keepdims=True)
+    codes = np.maximum((X * scale - c) @ w + b, 0)
+    agrees(load.load(path, norm_input='wes', **said), X, codes, (codes @ v + c) / scale)
+    codes = np.maximum((X - c) @ w + b, 0)
+    agrees(load.load(path, norm_input='none', **said), X, codes, codes @ v + c)
+
+
 OLD = {'d_in': D, 'd_sae': F, 'dtype': 'float32', 'model_name': 'gpt2', 'hook_point': 'h.3'}
 
 
