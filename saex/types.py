@@ -45,9 +45,8 @@ class Codes:
         """[B, F]."""
         if not self.is_sparse:
             return self.dense_BF
-        rows = jnp.arange(self.values.shape[0])[:, None]
-        zeros = jnp.zeros((self.values.shape[0], self.size), self.values.dtype)
-        return zeros.at[rows, self.indices].add(self.values)
+        zeros = jnp.zeros(self.size, self.values.dtype)       # row by row: stays on a mesh
+        return jax.vmap(lambda i, v: zeros.at[i].add(v))(self.indices, self.values)
 
     def l0(self) -> Array:
         """Active latents of each row, [B] float32."""

@@ -102,14 +102,15 @@ def test_a_step_on_split_latents_holds_its_share_and_sends_rows_only():
     size, rows, width, k, shards = 4096, 256, 64, 8, 4
     model = build.dictionary(dict(features=size, path='gather',
                                   selector=dict(name='topk', k=k)), width)
-    goal = objective.build({'mse': {}}, frozenset(), 10)
-    problem = dictionary.problem(model, goal, build.initialiser({}), rows)
     optimizer = chain.build(dict(name='adam', lr=1e-3, clip=1.0,
                                  constraints={'unit_rows': {}}), 10)
     x, key = jax.ShapeDtypeStruct((rows, width), jnp.float32), jax.random.key(0)
-    shapes = jax.eval_shape(functools.partial(step.initial, problem, optimizer), key, {'x': x})
 
-    def compiled(section):
+    def compiled(section, **terms):
+        goal = objective.build({'mse': {}} | terms, frozenset(), 10)
+        problem = dictionary.problem(model, goal, build.initialiser({}), rows)
+        shapes = jax.eval_shape(functools.partial(step.initial, problem, optimizer), key,
+                                {'x': x})
         place = mesh.Placement(mesh.make(section))
         homes = place.state(shapes)
         state = jax.tree.map(lambda s, home: jax.ShapeDtypeStruct(
@@ -126,6 +127,9 @@ def test_a_step_on_split_latents_holds_its_share_and_sends_rows_only():
     assert share < 0.31 * whole
     candidates, sums = rows * k * shards * 8, rows * (width + k) * 4
     assert 0 < sent < candidates + sums + 4 * width + 100
+    gradients = 8 * size * width
+    _, sent = compiled({'data': shards}, auxk=dict(k_aux=32, weight=0.1))
+    assert sent < 2.3 * gradients       # of the step, and of AuxK when many are dead
 
 
 def test_one_member_a_device_by_pmap_equals_jit(tmp_path):

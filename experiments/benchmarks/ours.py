@@ -9,8 +9,9 @@ from experiments.benchmarks import turns  # noqa: E402
 
 
 def member(spec: dict):
-    """(problem, optimizer) of the TopK that the peers train: MSE, AuxK (no latent is dead),
-    Adam, gradients clipped to 1, unit decoder rows with the projected gradient."""
+    """(problem, optimizer) of what the peers train: MSE with AuxK (no latent is dead), or
+    with an L1 penalty; Adam, gradients clipped to 1, unit decoder rows with the projected
+    gradient. BatchTopK considers the 3 k largest latents of a row."""
     from saex.dictionary import build
     from saex.losses import objective
     from saex.optim import chain
@@ -19,8 +20,14 @@ def member(spec: dict):
     model = build.dictionary(dict(
         features=spec['features'], path=spec.get('path', 'auto'),
         precision=spec.get('precision', 'float32'),
-        selector=dict(name='topk', k=spec['k'])), spec['width'])
-    terms = {'mse': {}, 'auxk': dict(k_aux=spec['width'] // 2, weight=1 / 32)}
+        selector={'topk': dict(name='topk', k=spec['k']),
+                  'batch_topk': dict(name='batch_topk', k=float(spec['k']),
+                                     row_cap=3 * spec['k']),
+                  'relu': 'relu'}[spec.get('method', 'topk')]), spec['width'])
+    aux = {'auxk': dict(k_aux=spec['width'] // 2, weight=1 / 32)}
+    if spec.get('method') == 'relu':
+        aux = {'l1': dict(weight=0.1)}
+    terms = {'mse': {}} | aux
     goal = objective.build(terms, build.provided(model), 1000)
     optimizer = chain.build(dict(name='adam', lr=spec.get('lr', 1e-4), clip=1.0,
                                  constraints={'unit_rows': {}}), 1000)

@@ -1,11 +1,12 @@
 """One training step of SAELens, dictionary_learning or sparsify as a worker (turns.py).
 
     SAELens               SAETrainer.step
-    dictionary_learning   TopKTrainer.update
+    dictionary_learning   TopKTrainer.update, and of the other methods
     sparsify              the body of Trainer.fit's hook and update around SparseCoder, with
                           torch.optim.Adam; it does not clip
 
-All TopK with AuxK and no dead latent, float32 or under bfloat16 autocast.
+TopK (or BatchTopK, which sparsify has not) with AuxK and no dead latent, or ReLU with an L1
+penalty; float32 or under bfloat16 autocast.
 """
 import contextlib
 import importlib.metadata
@@ -18,12 +19,14 @@ from experiments.benchmarks import turns  # noqa: E402
 
 
 def sae_lens(spec):
-    from sae_lens import TopKTrainingSAE, TopKTrainingSAEConfig
+    import sae_lens as library
     from sae_lens.config import LoggingConfig, SAETrainerConfig
     from sae_lens.training.sae_trainer import SAETrainer
 
-    sae = TopKTrainingSAE(TopKTrainingSAEConfig(
-        k=spec['k'], d_in=spec['width'], d_sae=spec['features'], device='cpu'))
+    name = {'topk': 'TopK', 'batch_topk': 'BatchTopK', 'relu': 'Standard'}[spec['method']]
+    own = dict(l1_coefficient=0.1) if name == 'Standard' else dict(k=spec['k'])
+    sae = getattr(library, f'{name}TrainingSAE')(getattr(library, f'{name}TrainingSAEConfig')(
+        d_in=spec['width'], d_sae=spec['features'], device='cpu', **own))
     config = SAETrainerConfig(
         total_training_samples=10 ** 9, train_batch_size_samples=spec['rows'],
         lr=1e-4, lr_end=1e-4,
@@ -39,11 +42,14 @@ def sae_lens(spec):
 
 
 def dictionary_learning(spec):
-    from dictionary_learning.trainers.top_k import TopKTrainer
+    from dictionary_learning.trainers import batch_top_k, standard, top_k
 
-    trainer = TopKTrainer(steps=10 ** 6, activation_dim=spec['width'],
-                          dict_size=spec['features'], k=spec['k'], layer=0, lm_name='none',
-                          lr=1e-4, seed=0, device='cpu')
+    trainer, own = {'topk': (top_k.TopKTrainer, dict(k=spec['k'])),
+                    'batch_topk': (batch_top_k.BatchTopKTrainer, dict(k=spec['k'])),
+                    'relu': (standard.StandardTrainer, {})}[spec['method']]
+    trainer = trainer(steps=10 ** 6, activation_dim=spec['width'],
+                      dict_size=spec['features'], layer=0, lm_name='none', lr=1e-4, seed=0,
+                      device='cpu', **own)
     count = [0]
 
     def step(x):
@@ -90,6 +96,11 @@ def _autocast(spec):
 
 PEERS = {'sae_lens': (sae_lens, 'sae-lens'), 'sparsify': (sparsify, 'eai-sparsify'),
          'dictionary_learning': (dictionary_learning, 'dictionary-learning')}
+
+
+def having(method: str) -> list[str]:
+    """The libraries that have the method."""
+    return [name for name in PEERS if name != 'sparsify' or method == 'topk']
 
 
 def make(spec: dict):

@@ -1,7 +1,8 @@
-"""How much faster is one TopK step than the peers' on one core?
+"""How much faster is one training step than the peers' on one core?
 
     TORCH_PYTHON=.venv-bench/bin/python python experiments/benchmarks/step.py \
-        [rows=1024] [width=768] [features=16384] [k=32] [rounds=9] [precision=float32]
+        [rows=1024] [width=768] [features=16384] [k=32] [rounds=9] [precision=float32] \
+        [method=topk|batch_topk|relu]
 
 TORCH_PYTHON has sae-lens, dictionary-learning and eai-sparsify. The peers' arithmetic is
 nearly ours: SAELens neither projects nor renormalises its decoder, sparsify does not clip.
@@ -14,7 +15,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
 from experiments.benchmarks import peers, turns  # noqa: E402
 
-DEFAULTS = dict(rows=1024, width=768, features=16384, k=32, rounds=9, precision='float32')
+DEFAULTS = dict(rows=1024, width=768, features=16384, k=32, rounds=9, precision='float32',
+                method='topk')
 
 
 def main() -> None:
@@ -23,7 +25,7 @@ def main() -> None:
     python, before = os.environ['TORCH_PYTHON'], turns.machine()
     workers = {'saex': turns.Worker(sys.executable, 'ours.py', spec)}
     try:
-        for name in peers.PEERS:
+        for name in peers.having(spec['method']):
             workers[name] = turns.Worker(python, 'peers.py', spec | {'library': name})
         spent = turns.alternate_workers(workers, spec['rounds'])
         versions = {k: v for w in workers.values() for k, v in w.about.items()}
@@ -35,8 +37,8 @@ def main() -> None:
         'times saex': turns.spoken(turns.ratio(spent[name], spent['saex']))}
         for name in workers]
     shape = ', '.join(f'{k} {v}' for k, v in spec.items() if k != 'rounds')
-    turns.record(f'step_{spec["rows"]}_{spec["features"]}_{spec["precision"]}',
-                 f'One TopK training step: {shape}.', table, before, spent, versions)
+    turns.record(f'step_{spec["method"]}_{spec["rows"]}_{spec["features"]}_{spec["precision"]}',
+                 f'One training step: {shape}.', table, before, spent, versions)
 
 
 if __name__ == '__main__':

@@ -97,9 +97,11 @@ def _guess(pre, dictionary, weight, k, signed):
         return every(pre.some(chosen), atoms[chosen], weight[chosen])
 
     # recomputed in the backward pass: a branch that is not taken would store [B, F] zeros
-    return jax.lax.switch(
-        (count > 0).astype(jnp.int32) + (count > room),
-        [none, jax.checkpoint(some), jax.checkpoint(every)], pre, dictionary.atoms(), weight)
+    ways = [none, jax.checkpoint(some), jax.checkpoint(every)]
+    if room == size:
+        del ways[1]
+    way = (count > 0).astype(jnp.int32) + (count > room)
+    return jax.lax.switch(way, ways, pre, dictionary.atoms(), weight)
 
 
 def _strongest(pre, weight, k, signed):
