@@ -106,3 +106,40 @@ def test_a_run_says_no_more_than_most(monkeypatch):
     watch = health.Watch()
     said = [look(watch, step, **{'sparsity/dead_fraction': step % 2}) for step in range(20)]
     assert sum(map(len, said)) == 3
+
+
+@pytest.mark.parametrize('path, value, said', [
+    ('source', 3, 'source: expected a section of keys and values, got 3'),
+    ('dictionaries', None, 'dictionaries: expected a section of keys and values, got None'),
+    ('dictionaries.topk', 'x', "dictionaries.topk: expected a section of keys and values"),
+    ('mesh', 2, 'mesh: expected a section'),
+    ('sinks', 'wandb', "sinks: expected a list of names or sections, got 'wandb'"),
+    ('seed', 0.5, 'seed: expected int, got 0.5'),
+    ('source.l0', 'x', "source.l0: expected float or None, got 'x'"),
+    (f'{AT}.losses', 1.5, f'{AT}.losses: expected a section such as dict(name='),
+    (f'{AT}.losses.mse', None, f'{AT}.losses.mse: expected a section such as'),
+    (f'{AT}.losses.mse.weight', True, f'{AT}.losses.mse.weight: expected a section such as'),
+    (f'{AT}.optim', [], f'{AT}.optim: expected a section such as'),
+    (f'{AT}.optim.constraints', 7, f'{AT}.optim.constraints: expected a section such as'),
+    (f'{AT}.events', 'x', f'{AT}.events.name'),
+    (f'{AT}.dictionary.selector', None, f'{AT}.dictionary.selector: expected a name or a sec'),
+    (f'{AT}.dictionary.dead_after', '9', f"{AT}.dictionary.dead_after: expected 1 to"),
+    ('subject', {'steps': 3}, 'subject.model: missing'),
+    ('subject', {'checkpoint': 'x'}, 'world: missing; a subject needs one'),
+])
+def test_values_of_the_wrong_kind(path, value, said):
+    section = node = tiny.get_config().to_dict()
+    *parents, last = path.split('.')
+    for name in parents:
+        node = node.setdefault(name, {})
+    node[last] = value
+    with pytest.raises(config.ConfigError) as caught:
+        experiment.plan(section)
+    assert any(line.startswith(said) for line in caught.value.problems)
+
+
+def test_a_seed_that_nothing_reads():
+    section = tiny.get_config('rooms').to_dict()
+    section['source']['seed'] = 3
+    with pytest.raises(config.ConfigError, match='^source.seed: unused with a subject'):
+        experiment.plan(section)
