@@ -9,12 +9,23 @@ import re
 from typing import Any
 
 
+@contextlib.contextmanager
+def naming(path: Any):
+    """A write that fails says to which file."""
+    try:
+        yield
+    except OSError as e:
+        if e.filename is None:
+            raise OSError(e.errno, e.strerror, str(path)) from e
+        raise
+
+
 def write_atomic(path: pathlib.Path, data: bytes) -> None:
     """Writes by a temporary name, fsync and rename: a kill leaves the old or the new."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + '.tmp')
-    with open(temporary, 'wb') as f:
+    with naming(path), open(temporary, 'wb') as f:
         f.write(data)
         f.flush()
         os.fsync(f.fileno())

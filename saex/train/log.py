@@ -30,11 +30,13 @@ class MetricsLog:
         line = {'step': step} | {k: None if k in bad else v for k, v in metrics.items()}
         if bad:
             line['nonfinite'] = bad
-        self._file.write(json.dumps(line, allow_nan=False) + '\n')
-        self._file.flush()
+        with files.naming(self._path):
+            self._file.write(json.dumps(line, allow_nan=False) + '\n')
+            self._file.flush()
 
     def close(self) -> None:
-        self._file.close()
+        with files.naming(self._path):
+            self._file.close()
 
 
 class Forgiving:

@@ -38,7 +38,7 @@ DAMAGES = ('flip', 'truncate', 'delete', 'empty step', *ROOM_OF)
 # after the program could hear it; 130: interrupted where there is nothing to save
 CODES = {'SIGKILL': (-9, 0), 'SIGTERM': (0, -15), 'SIGINT': (0, 130, -2),
          'SIGINT twice': (0, 130, -2), 'disk full': (2, 0)}
-LIMIT = 300
+LIMIT = 900
 
 
 @dataclasses.dataclass
@@ -86,7 +86,7 @@ class Chain:
         """Runs the command without a fault; what it printed. Raises when it fails."""
         with self.start() as run:
             try:
-                out, _ = run.communicate(timeout=3 * LIMIT)
+                out, _ = run.communicate(timeout=LIMIT)
             finally:
                 run.kill()
         if run.returncode:
