@@ -19,9 +19,9 @@ def find(recipe: Any, where: str) -> tuple[list[str], list[str]]:
 
     Errors: a negative coefficient, a path that matches no parameter, thresholds that are
     not float32 (bfloat16 ones do not move), an L0 that no number of latents reaches, a
-    controller of a fixed L0, an event that never fires.
-    Warnings: a term without weight, dead latents needed where none can be dead in time, a
-    warm-up that was cut.
+    controller of a fixed L0.
+    Warnings: a term without weight, an event that never fires, dead latents needed where
+    none can be dead in time, a warm-up that was cut.
     """
     errors, warnings = _paths_and_dtypes(recipe, where), []
     section, selector = recipe.section, recipe.model.selector
@@ -43,8 +43,8 @@ def find(recipe: Any, where: str) -> tuple[list[str], list[str]]:
     for label, each in events.items():
         times = np.arange(each.every, section['steps'] + 1, each.every)
         if not np.any(each.due(times)):
-            errors.append(f'{where}.events.{label}: never fires in {section["steps"]} '
-                          'steps; lower every, or widen start and stop')
+            warnings.append(f'{where}.events.{label}: never fires in {section["steps"]} '
+                            'steps; lower every, or widen start and stop')
     if recipe.model.dead_after >= rows:
         warnings += [f'{where}.{at}: no latent can be dead before '
                      f'{recipe.model.dead_after:,} rows and the run has {rows:,}; lower '
@@ -92,7 +92,7 @@ def _users_of_dead(section: Any) -> list[str]:
     found = []
     for kind in ('losses', 'events'):
         for label, part in section.get(kind, {}).items():
-            name = part if isinstance(part, str) else part.get('name', label)
+            name = part.get('name', label) if hasattr(part, 'keys') else part
             found += [f'{kind}.{label}'] if name in USERS_OF_DEAD else []
     return found
 
