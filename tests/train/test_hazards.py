@@ -42,8 +42,8 @@ def test_errors(changes, said):
 def test_thresholds_that_bfloat16_would_freeze(monkeypatch):
     whole = experiment._recipe
 
-    def halved(section, spec, where):
-        recipe = whole(section, spec, where)
+    def halved(*arguments):
+        recipe = whole(*arguments)
         start = recipe.problem.init
 
         def init(key, sample):
