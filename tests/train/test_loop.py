@@ -1,4 +1,5 @@
 """What the loop does beside stepping: files, sinks, the lock, the transfer guard."""
+import contextlib
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from saex import config, experiment, mesh
 from saex.optim import chain
-from saex.train import early, files, loop
+from saex.train import early, files, log, loop
 from saex.train.sinks.tensorboard import Tensorboard
 from saex.train.sinks.wandb import Wandb
 from saex.train.state import Member, Problem
@@ -178,3 +179,13 @@ def test_a_missing_accelerator_is_an_error_where_one_is_required():
     assert jax.default_backend() == 'cpu'
     with pytest.raises(config.ConfigError, match=r"no gpu is at hand.*saex\[cuda12\]"):
         experiment.plan({'source': {'name': 'planted'}, 'dictionaries': {}, 'require': 'gpu'})
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path):
+    held = log.MetricsLog(tmp_path / 'metrics.jsonl')
+    held.close()
+    held._file = open('/dev/full', 'a')
+    with pytest.raises(OSError, match="No space left on device: .*metrics.jsonl"):
+        held.write(1, {'a': 1.0})
+    with contextlib.suppress(OSError):
+        held.close()
