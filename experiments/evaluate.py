@@ -14,7 +14,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))     # this clone's saex, always
 
 from experiments import _flags  # noqa: E402
-from saex import cli, evaluate, experiment  # noqa: E402
+from saex import cli, evaluate, execute, experiment  # noqa: E402
 from saex.formats import native  # noqa: E402
 from saex.report import page  # noqa: E402
 from saex.train import files  # noqa: E402
@@ -31,7 +31,7 @@ def main(argv):
     parts = native.open_folder(flags['dictionary'], flags.get('item'), flags.get('format'))
     name = flags.get('name') or pathlib.Path(flags['dictionary']).name or 'dictionary'
     with files.locked(workdir):
-        network, source = experiment.stream(made, workdir)
+        network, source = execute.stream(made, workdir)
         results = evaluate.saved(made, {name: parts}, network, source, workdir)
         files.write_json(workdir / 'config.json', made.config | {'dictionaries': {
             name: {'dictionary': {'features': parts[0].features}, 'losses': {}}}})

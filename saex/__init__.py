@@ -18,10 +18,10 @@ class _CallableModule(ModuleType):
     def __call__(self, config, workdir, fresh=False):
         """Runs or resumes the experiment of `config` in `workdir`, writes report.html and
         returns the flat results. Raises saex.config.ConfigError on a bad config."""
-        from saex import experiment, processes
+        from saex import execute, experiment, processes
         from saex.report import page
 
-        results = experiment.run(config, workdir, fresh)
+        results = execute.run(config, workdir, fresh)
         if processes.first():
             page.write(workdir, experiment.plan(config).world)
         return results

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import ml_collections
 
-from saex import config as config_lib, env, experiment, processes, tree
+from saex import config as config_lib, env, execute, experiment, processes, tree
 from saex.ops import select
 
 USAGE = """usage: python experiments/run.py --config=FILE.py[:ARG,KEY=VALUE] --workdir=DIR
@@ -68,7 +68,7 @@ def _run(argv: list[str]) -> int:
     if 'config' not in flags:
         raise config_lib.ConfigError(f'--config is missing\n{USAGE}')
     config = processes.together(lambda: load(flags['config'], overrides))
-    made = processes.together(lambda: experiment.plan(config), experiment.told)
+    made = processes.together(lambda: experiment.plan(config), execute.told)
     if 'dry_run' in flags:
         _dry_run(made, config)
         return 0

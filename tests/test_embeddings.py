@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from saex import cli, experiment
+from saex import cli, execute, experiment
 from saex.config import ConfigError
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -45,7 +45,7 @@ def load(encoder, rows='sentences'):
 
 def test_it_runs_end_to_end(encoder, tmp_path, monkeypatch):
     monkeypatch.setenv('SAEX_CACHE', str(tmp_path / 'cache'))
-    results = experiment.run(load(encoder), tmp_path / 'run')
+    results = execute.run(load(encoder), tmp_path / 'run')
     for name in ('batch_topk', 'batch_topk_untrained', 'floors/random_dictionary'):
         assert results[f'{name}/judged_latents'] > 0
         assert all(0 <= results[f'{name}/{kind}'] <= 1 for kind in ('word_f1', 'coherence'))

@@ -5,7 +5,7 @@ import pathlib
 LAYERS = [{'types', 'config', 'tree', 'ops', 'env', 'sweep', 'processes'},
           {'dictionary', 'losses', 'optim', 'mesh', 'subjects'}, {'data', 'formats'},
           {'evals', 'steering', 'circuits', 'analysis'}, {'train'}, {'report'},
-          {'experiment', 'evaluate', 'cli', '__init__'}]
+          {'experiment', 'evaluate', 'execute', 'cli', '__init__'}]
 LEVEL = {room: i for i, rooms in enumerate(LAYERS) for room in rooms}
 ROOT = pathlib.Path(__file__).parents[1] / 'saex'
 

@@ -20,7 +20,7 @@ from saex.dictionary import build
 from saex.losses import objective
 from saex.optim import chain
 from saex.train import checkpoint, dictionary, files, log, loop, signals
-from saex.train.state import Member, Problem
+from saex.train.state import Member
 from tests.faults import tiny
 
 STEPS = 12

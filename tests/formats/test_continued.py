@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import convert, evaluate as evaluate_command
-from saex import experiment
+from saex import execute, experiment
 from saex.config import ConfigError
 from saex.formats import circuit_tracer, continued, dictionary_learning, fold, load, saelens
 from saex.train import step
@@ -23,7 +23,7 @@ def config(**dictionaries):
 
 def started(section):
     made = experiment.plan(config(it=section)).recipes['it']
-    _, source = experiment.stream(experiment.plan(config(it=section)), None)
+    _, source = execute.stream(experiment.plan(config(it=section)), None)
     state = step.initial(made.problem, made.optimizer, jax.random.key(0),
                          made.problem.sample(source))
     return made, source, state
@@ -75,13 +75,11 @@ def test_commands_convert_and_evaluate(tmp_path, capsys):
                   f'--out={tmp_path / "params.npz"}',
                   f'--sample={tmp_path / "rows.npy"}'])
     assert load.load(tmp_path / 'params.npz').activation == 'jumprelu'
-    for wrong, said in ((['--to=x'], 'is missing'),
-                        (['--from=a', '--to=onnx', '--out=b'], 'onnx'),
-                        ([f'--from={theirs}', '--to=circuit_tracer',
-                          f'--out={tmp_path / "x"}'],
-                         'layer_N'), ([f'--from={theirs}', '--to=saelens',
-                                       f'--out={theirs}'],
-                                      'exists already')):
+    for wrong, said in (
+            (['--to=x'], 'is missing'), (['--from=a', '--to=onnx', '--out=b'], 'onnx'),
+            ([f'--from={theirs}', '--to=circuit_tracer', f'--out={tmp_path / "x"}'],
+             'loads no topk'),
+            ([f'--from={theirs}', '--to=saelens', f'--out={theirs}'], 'exists already')):
         with pytest.raises(ValueError, match=said):
             convert.main(wrong)
     plain = config(it=dict(dictionary=dict(features=8), **REST))

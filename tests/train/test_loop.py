@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from saex import config, experiment, mesh
+from saex import config, execute, experiment, mesh
 from saex.optim import chain
 from saex.train import early, files, log, loop
 from saex.train.sinks.tensorboard import Tensorboard
@@ -163,7 +163,7 @@ def test_fresh_deletes_runs_only(tmp_path):
     (tmp_path / 'thesis.tex').write_text('years of work')
     section = {'source': {'name': 'planted'}, 'dictionaries': {}}
     with pytest.raises(config.ConfigError, match='nothing was deleted'):
-        experiment.run(section, tmp_path, fresh=True)
+        execute.run(section, tmp_path, fresh=True)
     assert (tmp_path / 'thesis.tex').is_file()
 
 

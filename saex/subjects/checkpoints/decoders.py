@@ -2,7 +2,7 @@
 from typing import Any, Mapping
 
 from saex.config import ConfigError
-from saex.subjects.checkpoints.load import Family
+from saex.subjects.checkpoints.family import Family
 from saex.subjects.decoder import Decoder
 from saex.subjects.layer import Style
 from saex.subjects.rotary import Rotary

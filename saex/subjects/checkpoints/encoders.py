@@ -3,7 +3,7 @@ from typing import Any, Mapping
 
 from saex.config import ConfigError
 from saex.subjects.checkpoints.decoders import activation, refuse
-from saex.subjects.checkpoints.load import Family
+from saex.subjects.checkpoints.family import Family
 from saex.subjects.encoder import Encoder
 from saex.subjects.layer import Style
 from saex.subjects.rotary import Rotary

@@ -3,40 +3,24 @@
 A family is a table from our parameter paths to the names of its weights; names that differ
 between the files on disk and transformers' memory stand side by side, divided by '|'.
 """
-import dataclasses
 import pathlib
 import re
-from typing import Any, Callable, Mapping
+from typing import Any, Mapping
 
 import jax
 import numpy as np
 
 from saex import tree
 from saex.config import ConfigError, suggest
-from saex.subjects.checkpoints import files, shard
+from saex.subjects.checkpoints import decoders, encoders, files, shard
+from saex.subjects.checkpoints.family import Family
 from saex.subjects.network import Network
 
 __all__ = []       # not itself a subject
 
 
-@dataclasses.dataclass(frozen=True)
-class Family:
-    """model(config) -> module. table: path (blocks_3/ is blocks/, {i} is its index) ->
-    name, or several names to be fused (queries, keys, values). prefix: what a checkpoint
-    with a head puts before the names, 'a|b' where that differs. ignore: regexes of weights
-    that a subject does not use. linear: the blocks' kernels are stored [out, in]. packed:
-    how one tensor holds q, k and v: 'thirds', or 'heads' (head by head, as here)."""
-    model: Callable[[Mapping], Any]
-    table: Mapping[str, str | tuple[str, ...]]
-    prefix: str = ''
-    ignore: tuple[str, ...] = ()
-    linear: bool = True
-    packed: str = 'thirds'
-
-
 def families() -> dict[str, Family]:
     """model_type -> Family."""
-    from saex.subjects.checkpoints import decoders, encoders
     return {**decoders.FAMILIES, **encoders.FAMILIES}
 
 
