@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from saex import cli, config, experiment, mesh
+from saex import cli, config, execute, experiment, mesh
 from saex.data.sources.planted import Planted
 from saex.dictionary import build
 from saex.losses import objective
@@ -305,7 +305,7 @@ def test_row44_out_of_memory_names_three_knobs(monkeypatch, tmp_path, capsys):
     def full(*_, **__):
         raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes')
 
-    monkeypatch.setattr(experiment, 'run', full)
+    monkeypatch.setattr(execute, 'run', full)
     one_line(capsys, command(f'--workdir={tmp_path}'), '9 bytes', 'batch_size', 'features',
              'mesh', '--dry_run')
 
@@ -366,10 +366,10 @@ def test_row54_ctrl_c_between_trainings(monkeypatch, tmp_path, capsys):
     def interrupted(*_, **__):
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(experiment, 'run', interrupted)
+    monkeypatch.setattr(execute, 'run', interrupted)
     assert command(f'--workdir={tmp_path}') == 130
     assert capsys.readouterr().err.count('\n') == 1
-    monkeypatch.setattr(experiment, 'run',
+    monkeypatch.setattr(execute, 'run',
                         lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
     assert command(f'--workdir={tmp_path}') == 0
     assert 'same command goes on' in capsys.readouterr().err
