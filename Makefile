@@ -14,9 +14,13 @@ test: $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
 	$(VENV)/bin/python -m pytest -n 2
 
+# against transformers and the pip releases of the peers; on Linux without a GPU set
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, or torch brings gigabytes of CUDA
+TORCH = --constraint tests/parity/constraints.txt
+
 parity:
 	$(PYTHON) -m venv .venv-parity
-	.venv-parity/bin/python -m pip install --quiet --editable '.[torch,text,parity]'
+	.venv-parity/bin/python -m pip install --quiet $(TORCH) --editable '.[torch,text,parity]'
 	.venv-parity/bin/python tests/parity/subjects/write.py build/parity/subjects
 	.venv-parity/bin/python tests/parity/subjects/compare.py build/parity/subjects
 	.venv-parity/bin/python tests/parity/dictionaries/peers/write.py build/parity/dictionaries
@@ -37,8 +41,7 @@ BENCH = TORCH_PYTHON=.venv-bench/bin/python $(VENV)/bin/python experiments/bench
 
 .venv-bench/bin/python:
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
-	.venv-bench/bin/python -m pip install --quiet torch==2.13.0 $(PEERS)
+	.venv-bench/bin/python -m pip install --quiet $(TORCH) torch $(PEERS)
 
 bench-quick: $(VENV)/bin/python .venv-bench/bin/python
 	$(VENV)/bin/python -m pip install --quiet --editable .
