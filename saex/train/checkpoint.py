@@ -4,8 +4,10 @@ orbax does not notice a flipped bit; the manifest does. A step counts only when 
 in it has the size and digest that were written down after the save was complete. Steps, not
 times, decide what is newest. Several processes write one checkpoint, on a shared disk.
 """
+import contextlib
 import functools
 import json
+import logging
 import pathlib
 import shutil
 from typing import Any, Callable
@@ -67,7 +69,7 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         processes.by_first(functools.partial(_make_empty, building))
-        with ocp.PyTreeCheckpointer() as checkpointer:
+        with _unlogged(), ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save(building / 'state', _plain(state))
         processes.by_first(functools.partial(_seal, building, identity))
 
@@ -173,6 +175,18 @@ def _replace(building: pathlib.Path, final: pathlib.Path) -> None:
     if final.exists():
         shutil.rmtree(final)
     building.rename(final)
+
+
+@contextlib.contextmanager
+def _unlogged():
+    """What orbax raises it logs as well, with its traceback; here it is raised only."""
+    logger = logging.getLogger('absl')
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _form(array: Any) -> str:
