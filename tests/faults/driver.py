@@ -63,6 +63,8 @@ if __name__ == '__main__':
     from saex import cli
     from saex.train import signals
 
+    # a shell starts what stands behind & with SIGINT ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     fault = os.environ.get('SAEX_FAULT', '')
     if fault.startswith('disk:'):
         resource.setrlimit(resource.RLIMIT_FSIZE, 2 * (int(fault.removeprefix('disk:')),))
