@@ -17,6 +17,8 @@ import zipfile
 import numpy as np
 import torch
 
+sys.modules['torchvision'] = None      # not used, and often built for another torch
+
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import loaders  # noqa: E402
 
