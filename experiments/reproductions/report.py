@@ -7,6 +7,7 @@ from experiments.reproductions import claims as claims_lib
 from experiments.reproductions import verdict
 from saex.train import files
 
+TICKS = (2, 4, 8, 16, 32, 64)
 ORDER = ('reproduced', 'not reproduced', 'reversed', 'unmatched')
 
 
@@ -82,6 +83,8 @@ def figure(front: Mapping) -> str:
     for panel, label in zip(panels, ('fraction of variance unexplained',
                                      'planted features recovered at cosine .9')):
         panel.set(xscale='log', xlabel='L0', ylabel=label)
+        panel.set_xticks(TICKS, map(str, TICKS))
+        panel.minorticks_off()
         panel.spines[['top', 'right']].set_visible(False)
     panels[0].set_yscale('log')
     canvas.legend(*panels[0].get_legend_handles_labels(), loc='outside right upper', fontsize=7)

@@ -28,6 +28,7 @@ def main(_):
 
     chosen = [c for c in claims.CLAIMS if FLAGS.only in c['name']]
     wanted = [pair for c in chosen for pair in claims.members(c)]
+    wanted += [] if FLAGS.only else claims.frontier()
     folder = pathlib.Path(FLAGS.workdir)
     folder.mkdir(parents=True, exist_ok=True)
     if not FLAGS.report:
