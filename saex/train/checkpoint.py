@@ -28,14 +28,15 @@ class CheckpointError(RuntimeError):
 class Checkpoints:
     """The checkpoints of one run, `directory/STEP/`.
 
-    keep: how many of the newest steps stay. keep_every: steps that are a multiple of it
-    stay for ever (0: none). say: called with one line when a bad step is passed over.
+    keep: how many of the newest steps stay; one that was passed over as bad is no such
+    step. keep_every: steps that are a multiple of it stay for ever (0: none). say: called with one line when a bad step is passed over.
     """
 
     def __init__(self, directory: str | pathlib.Path, keep: int = 2, keep_every: int = 0,
                  say: Callable[[str], None] = print):
         self._root = pathlib.Path(directory).absolute()
         self._keep, self._keep_every, self._say = keep, keep_every, say
+        self._bad: set[int] = set()
 
     def steps(self) -> list[int]:
         """Steps on disk whose save was completed, ascending."""
@@ -59,7 +60,14 @@ class Checkpoints:
                 f'cannot save step {step} in {self._root}: {_first_line(e)}; '
                 + (f'step {held[-1]} is whole' if held else 'no earlier step is there')
                 + '. Make room on the disk, then the same command goes on') from e
-        for old in self.steps()[:-self._keep] if processes.first() else []:
+        self._bad.discard(step)
+        if processes.first():
+            self._let_go()
+
+    def _let_go(self) -> None:
+        held = self.steps()
+        oldest = [s for s in held if s not in self._bad][-self._keep:][0]
+        for old in held[:held.index(oldest)]:
             if not self._keep_every or old % self._keep_every:
                 leaving = self._root / f'{old}.building'
                 (self._root / str(old)).rename(leaving)     # a kill leaves it whole or gone
@@ -99,6 +107,7 @@ class Checkpoints:
                     wrote = ', '.join(f'{k} {meta["versions"].get(k)}' for k in WRITERS)
                     reason = f'unreadable ({_first_line(e)}); written by {wrote}'
             complaints.append(f'{where}: {reason}')
+            self._bad.add(int(where.name))
             self._say(f'checkpoint {where} is passed over: {reason}')
         if complaints:
             raise CheckpointError('no checkpoint can be restored: ' + '; '.join(complaints) +

@@ -52,6 +52,17 @@ def test_harm_to_any_file_is_noticed_and_the_step_before_serves(tmp_path, harm):
     assert int(checkpoint.Checkpoints(tmp_path).restore(STATE, {'seed': 1})['step']) == 2
 
 
+def test_a_bad_step_is_none_of_those_that_stay(tmp_path):
+    saved(tmp_path, 1, 2)
+    (tmp_path / '2' / 'meta.json').write_text('{}')
+    found = checkpoint.Checkpoints(tmp_path, keep=2, say=lambda line: None)
+    assert int(found.restore(STATE, {'seed': 1})['step']) == 1
+    found.save(3, STATE, {'seed': 1})
+    assert found.steps() == [1, 2, 3]           # 1 serves if 3 is harmed as well
+    found.save(4, STATE, {'seed': 1})
+    assert found.steps() == [3, 4]
+
+
 def test_all_bad_is_an_error_that_lists_each(tmp_path):
     found = saved(tmp_path, 1, 2)
     for step in ('1', '2'):
