@@ -6,6 +6,7 @@ process, in the same order.
 """
 import itertools
 import json
+import os
 from typing import Any, Callable
 
 import jax
@@ -20,17 +21,22 @@ def start(address: str = '') -> None:
     """Joins the other processes; before anything else of JAX runs.
 
     address: 'HOST:PORT,COUNT,INDEX', or '' where JAX finds these by itself (Slurm, TPU pods,
-    Open MPI, Kubernetes). Raises ConfigError.
+    Open MPI, Kubernetes). A process that dies ends the others after SAEX_HEARTBEAT seconds
+    (an environment variable; JAX's own 100 by default). Raises ConfigError.
     """
     words = address.split(',')
     if address and not (len(words) == 3 and words[1].isdigit() and words[2].isdigit()):
         raise ConfigError(f'--distributed: expected HOST:PORT,COUNT,INDEX, got {address!r}')
+    beat = os.environ.get('SAEX_HEARTBEAT', '100')
+    if not beat.isdigit() or int(beat) < 1:
+        raise ConfigError(f'SAEX_HEARTBEAT: expected a positive number of seconds, got {beat!r}')
     try:
         if address:
             jax.distributed.initialize(words[0], int(words[1]), int(words[2]),
-                                       cluster_detection_method='deactivate')
+                                       cluster_detection_method='deactivate',
+                                       heartbeat_timeout_seconds=int(beat))
         else:
-            jax.distributed.initialize()
+            jax.distributed.initialize(heartbeat_timeout_seconds=int(beat))
     except (RuntimeError, ValueError) as e:
         raise ConfigError(f'--distributed: {str(e).splitlines()[0]}; where no cluster is '
                           'detected write --distributed=HOST:PORT,COUNT,INDEX') from e

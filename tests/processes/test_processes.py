@@ -13,9 +13,9 @@ import pytest
 from safetensors.numpy import load_file
 
 import saex
-from saex import cli, mesh
+from saex import cli, config as config_lib, mesh, processes
 from saex.data.sources.planted import Planted
-from saex.train import log
+from saex.train import checkpoint, log
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = 'tests/processes/tiny.py'
@@ -76,6 +76,28 @@ def test_a_stopped_run_goes_on_alone_on_another_mesh(tmp_path):
         np.testing.assert_allclose(weights(tmp_path / 'run')[name], value, atol=2e-5)
 
 
+def test_one_that_vanishes_ends_the_other_and_the_run_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setenv('SAEX_HEARTBEAT', '10')
+    two = start(tmp_path, '--config.dictionaries.topk.steps=100000')
+    lines, deadline = tmp_path / 'run/train/topk/metrics.jsonl', time.monotonic() + 200
+    while len(log.read(lines)) < 6 and all(p.poll() is None for p in two):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    two[1].kill()
+    codes, out = ended(two)
+    assert codes[1] == -signal.SIGKILL and codes[0] not in (0, None), out
+    saved = checkpoint.Checkpoints(tmp_path / 'run/train/topk/checkpoints').steps()[-1]
+    assert saved % 10 == 0 and saved > 0
+
+    config = cli.load(f'{ROOT}/{TINY}', {'dictionaries.topk.steps': str(saved + 4)})
+    config.mesh = dict(data=1, model=4)
+    saex.train(config, tmp_path / 'run')
+    config.mesh = dict(data=1, model=1)
+    saex.train(config, tmp_path / 'whole')
+    for name, value in weights(tmp_path / 'whole').items():
+        np.testing.assert_allclose(weights(tmp_path / 'run')[name], value, atol=2e-5)
+
+
 def test_two_processes_finish_with_one_set_of_files(tmp_path):
     codes, out = ended(start(tmp_path, '--config.dictionaries.topk.steps=6'))
     assert codes == [0, 0], out
@@ -94,6 +116,12 @@ def test_what_differs_or_fails_on_one_is_refused_on_all(tmp_path, words, said):
     assert codes == [2, 2]
     assert all(said in text and 'error: ' in text for text in out), out
     assert not (tmp_path / 'run').exists()
+
+
+def test_a_heartbeat_that_is_no_number_is_refused(monkeypatch):
+    monkeypatch.setenv('SAEX_HEARTBEAT', 'soon')
+    with pytest.raises(config_lib.ConfigError, match="SAEX_HEARTBEAT.*'soon'"):
+        processes.start('localhost:1,2,0')
 
 
 def test_a_batch_of_parts_by_hand():
