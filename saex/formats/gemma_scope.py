@@ -62,6 +62,7 @@ def write(path: str | pathlib.Path, c: Canonical) -> None:
     require(c.activation != 'matching_pursuit', 'Gemma Scope npz: no matching pursuit')
     c = fold.fold(fold.to_jumprelu(c))
     c = fold.unit_norm(c) if c.score == 'norm' else c
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, W_enc=c.w_enc, W_dec=c.w_dec, b_enc=c.b_enc, b_dec=c.b_dec,
              threshold=c.threshold)
 

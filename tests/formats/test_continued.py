@@ -72,9 +72,9 @@ def test_commands_convert_and_evaluate(tmp_path, capsys):
     convert.main([f'--from={theirs}', '--to=saelens', f'--out={tmp_path / "ours"}'])
     ex.same(ex.canonical('topk'), load.load(tmp_path / 'ours'))
     convert.main([f'--from={theirs}', '--to=gemma_scope',
-                  f'--out={tmp_path / "params.npz"}',
+                  f'--out={tmp_path / "new" / "params.npz"}',
                   f'--sample={tmp_path / "rows.npy"}'])
-    assert load.load(tmp_path / 'params.npz').activation == 'jumprelu'
+    assert load.load(tmp_path / 'new' / 'params.npz').activation == 'jumprelu'
     for wrong, said in (
             (['--to=x'], 'is missing'), (['--from=a', '--to=onnx', '--out=b'], 'onnx'),
             ([f'--from={theirs}', '--to=circuit_tracer', f'--out={tmp_path / "x"}'],
