@@ -251,8 +251,8 @@ until it ends, and compares the bytes of the dictionaries with those of the run 
 happened to. Every line of `faults.json` is one fault. Measured
 {time.strftime('%Y-%m-%d')} in {seconds / 60:.0f} minutes on {os.cpu_count()} shared CPU cores,
 with Python {platform.python_version()} and jax {env.version('jax')}. A step is logged each
-time and saved every five, and lost steps are those of all dictionaries of the run together
-(two of them, so at most ten by design).
+time and saved every five, and lost steps are those of all that trains in the run together
+(two dictionaries, and in the maze a network before them; each loses at most five by design).
 
 {table(faults)}
 
