@@ -252,7 +252,8 @@ happened to. Every line of `faults.json` is one fault. Measured
 {time.strftime('%Y-%m-%d')} in {seconds / 60:.0f} minutes on {os.cpu_count()} shared CPU cores,
 with Python {platform.python_version()} and jax {env.version('jax')}. A step is logged each
 time and saved every five, and lost steps are those of all that trains in the run together
-(two dictionaries, and in the maze a network before them; each loses at most five by design).
+(two dictionaries, or a network and one; each loses at most five by design, more where the fault
+before was not made good yet).
 
 {table(faults)}
 
